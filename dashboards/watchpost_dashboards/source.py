@@ -3,7 +3,7 @@ plugin understands. It does not know what is asked."""
 
 from typing import Any
 
-from grafana_foundation_sdk.cog import variants
+from grafana_foundation_sdk.cog import builder, variants
 from grafana_foundation_sdk.models.dashboard import DataSourceRef
 
 PLUGIN = "grafana-clickhouse-datasource"
@@ -17,7 +17,7 @@ def refer_to_source() -> DataSourceRef:
     return DataSourceRef(type_val=PLUGIN, uid=SOURCE_UID)
 
 
-class ClickHouseQuery(variants.Dataquery):
+class ClickHouseQuery(variants.Dataquery, builder.Builder[variants.Dataquery]):
     """One SQL statement of a panel, in the shape the plugin stores it."""
 
     def __init__(self, sql: str, *, series: bool, ref_id: str = "A") -> None:
@@ -36,6 +36,6 @@ class ClickHouseQuery(variants.Dataquery):
             "rawSql": self.sql,
         }
 
-    def build(self) -> "ClickHouseQuery":
+    def build(self) -> variants.Dataquery:
         """A query is its own builder."""
         return self
