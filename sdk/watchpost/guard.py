@@ -1,0 +1,102 @@
+"""What a guard is asked and what it answers: Question in, Verdict out.
+
+Values only. This file does not know which guards exist, what a policy does with a verdict, or
+where a text came from; anything with a `name` and a `check` is a guard, no base class needed.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, Protocol, runtime_checkable
+
+Direction = Literal["input", "output"]
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """One text to be judged.
+
+    `direction` says whether the text is on its way to the model ("input") or from it ("output").
+    `model` is the provider's model name where it is known. `context` holds the documents an answer
+    is to be checked against.
+    """
+
+    text: str
+    direction: Direction = "input"
+    model: str | None = None
+    context: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One stretch of the text: characters `start` to `end` (exclusive), what it is, how sure."""
+
+    start: int
+    end: int
+    label: str
+    score: float
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What one guard said about one text.
+
+    `tripped` and `failed` are two things: a guard that could not answer did not find the text
+    safe. `probability` is between 0 and 1; a rule that is certain says 1.0 or 0.0. `findings`
+    carry places and never text. `revision` changes whenever the guard could answer differently.
+    """
+
+    guard: str
+    label: str = ""
+    probability: float = 0.0
+    threshold: float = 0.5
+    tripped: bool = False
+    failed: bool = False
+    duration_ms: float = 0.0
+    findings: tuple[Finding, ...] = ()
+    revision: str = ""
+    reason: str = ""
+
+
+@runtime_checkable
+class Guard(Protocol):
+    """Anything that judges a text.
+
+    A guard may also carry any of these, all optional: `pure = True` (the verdict depends on the
+    text alone, so it may be remembered), `remote = True` (it waits on a network, so it gets a
+    thread of its own), `whole = True` (it judges the request's texts together, not one by one)
+    and `warm()` (loads what the first check would otherwise wait for).
+    """
+
+    @property
+    def name(self) -> str:
+        """The name verdicts, policies and dashboards know this guard by."""
+        ...
+
+    def check(self, question: Question) -> Verdict:
+        """Judge one text. Any exception is recorded as a failed verdict by the caller."""
+        ...
+
+
+def settle(
+    guard: str,
+    findings: Sequence[Finding],
+    *,
+    threshold: float,
+    revision: str,
+    duration_ms: float,
+    reason: str = "",
+) -> Verdict:
+    """The verdict of a guard that finds places: as sure as its surest finding."""
+    worst = max(findings, key=lambda finding: finding.score, default=None)
+    probability = worst.score if worst else 0.0
+    return Verdict(
+        guard=guard,
+        label=worst.label if worst else "",
+        probability=probability,
+        threshold=threshold,
+        tripped=worst is not None and probability >= threshold,
+        duration_ms=duration_ms,
+        findings=tuple(sorted(findings, key=lambda finding: (finding.start, finding.end))),
+        revision=revision,
+        reason=reason,
+    )
