@@ -1,0 +1,167 @@
+"""Keys: who may send spans, read the API, or ask raw SQL.
+
+A key is a secret with one scope (`ingest`, `read`, `admin`; admin may do all) and one project. Only
+its digest is kept, and a comparison takes the same time wherever it fails. This file knows no
+route: it says what a presented secret may do, the caller decides what is asked of it.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import ipaddress
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from watchpost.errors import ConfigError
+
+SETTING = "WATCHPOST_KEYS"
+DEFAULT_PROJECT = "default"
+SCOPES = ("ingest", "read", "admin")
+MINIMUM_SECRET_CHARACTERS = 16
+
+_CURE = (
+    "write 'scope:secret' or 'scope@project:secret' entries, separated by commas or new lines, "
+    f"with scope one of {', '.join(SCOPES)} and a secret of {MINIMUM_SECRET_CHARACTERS} or more "
+    "characters (or 'sha256=' and its hexadecimal digest)"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """What a request may do: the scope its key has, in which project."""
+
+    scope: str
+    project: str = DEFAULT_PROJECT
+
+    def allows(self, scope: str) -> bool:
+        """Whether this grant covers `scope`; admin covers every scope."""
+        return self.scope in (scope, "admin")
+
+
+# Without keys only loopback is bound, and whoever sits on this machine may do everything.
+KEYLESS = Grant("admin")
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """The known keys as pairs of digest and grant; empty means keyless."""
+
+    entries: tuple[tuple[bytes, Grant], ...] = ()
+
+    def __bool__(self) -> bool:
+        return bool(self.entries)
+
+    def identify(self, secret: str | None) -> Grant | None:
+        """The grant of the presented secret, None if no key has it; keyless grants everything."""
+        if not self.entries:
+            return KEYLESS
+        digest = _digest(secret or "")
+        found: Grant | None = None
+        for known, grant in self.entries:  # every entry is compared: no early way out
+            if hmac.compare_digest(known, digest):
+                found = grant
+        return found
+
+    def authorize(self, headers: Iterable[tuple[bytes, bytes]], scope: str) -> Grant | None:
+        """The grant of the request with these ASGI headers, if it covers `scope`, else None."""
+        grant = self.identify(read_secret(headers))
+        return grant if grant is not None and grant.allows(scope) else None
+
+    def require_keys_for(self, host: str) -> None:
+        """Raise ConfigError when `host` can be reached from other machines and no key is set."""
+        if self.entries or is_loopback(host):
+            return
+        raise ConfigError(
+            "host", host, f"set {SETTING} or --keys FILE first, or listen on 127.0.0.1"
+        )
+
+
+def parse_keys(text: str) -> Keys:
+    """Read 'scope[@project]:secret' entries; '#' begins a comment line. Raises ConfigError."""
+    entries = []
+    for line in text.replace("\r", "\n").split("\n"):
+        if line.strip().startswith("#"):
+            continue
+        entries += [_parse_entry(part.strip()) for part in line.split(",") if part.strip()]
+    digests = [digest for digest, _ in entries]
+    if len(set(digests)) != len(digests):
+        raise ConfigError(SETTING, "...", "give every entry a secret of its own")
+    return Keys(tuple(entries))
+
+
+def load_keys(path: Path | None, environ: Mapping[str, str]) -> Keys:
+    """Read the keys from `path` if given, else from WATCHPOST_KEYS; neither means keyless."""
+    if path is None:
+        return parse_keys(environ.get(SETTING, ""))
+    try:
+        keys = parse_keys(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError("--keys", str(path), f"name a readable file ({error})") from error
+    if not keys:
+        # An empty file must not open the door that it was meant to lock.
+        raise ConfigError("--keys", str(path), f"it holds no key: {_CURE}")
+    return keys
+
+
+def read_secret(headers: Iterable[tuple[bytes, bytes]]) -> str | None:
+    """The secret a request presents: Bearer, the password of Basic, or a header of its own."""
+    found = {name.lower(): value for name, value in headers}
+    for name in (b"x-clickhouse-key", b"x-watchpost-key"):
+        if name in found:
+            return found[name].decode("latin-1")
+    scheme, _, rest = found.get(b"authorization", b"").decode("latin-1").strip().partition(" ")
+    if scheme.lower() == "bearer":
+        return rest.strip()
+    if scheme.lower() == "basic":
+        return _read_password(rest.strip())
+    return None
+
+
+def is_loopback(host: str) -> bool:
+    """Whether `host` (a name or an address, as bound or as sent) only means this machine."""
+    name = host.strip("[]").rstrip(".").lower()
+    if name == "localhost" or name.endswith(".localhost"):
+        return True
+    try:
+        return ipaddress.ip_address(name).is_loopback
+    except ValueError:
+        return False
+
+
+def _parse_entry(entry: str) -> tuple[bytes, Grant]:
+    who, colon, secret = entry.partition(":")
+    scope, at, project = who.strip().partition("@")
+    well = bool(colon) and scope in SCOPES and (bool(project) or not at)
+    if not well:
+        raise ConfigError(SETTING, "...", _CURE)
+    grant = Grant(scope, project or DEFAULT_PROJECT)
+    if secret.startswith("sha256="):
+        return _parse_digest(secret.removeprefix("sha256=")), grant
+    if len(secret) < MINIMUM_SECRET_CHARACTERS:
+        raise ConfigError(SETTING, "...", _CURE)
+    return _digest(secret), grant
+
+
+def _parse_digest(text: str) -> bytes:
+    try:
+        digest = bytes.fromhex(text)
+    except ValueError as error:
+        raise ConfigError(SETTING, "...", _CURE) from error
+    if len(digest) != hashlib.sha256().digest_size:
+        raise ConfigError(SETTING, "...", _CURE)
+    return digest
+
+
+def _read_password(encoded: str) -> str | None:
+    try:
+        _, _, password = base64.b64decode(encoded, validate=True).decode().partition(":")
+    except ValueError:  # not base64, or not text
+        return None
+    return password
+
+
+def _digest(secret: str) -> bytes:
+    return hashlib.sha256(secret.encode("utf-8", "surrogateescape")).digest()
