@@ -1,0 +1,54 @@
+"""The table of providers, and how one is found: by the path asked, or the shape of an answer."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from watchpost.providers import anthropic_messages, openai_chat, openai_responses
+from watchpost.providers.provider import Provider
+
+PROVIDERS: tuple[Provider, ...] = (
+    openai_chat.PROVIDER,
+    openai_responses.PROVIDER,
+    anthropic_messages.PROVIDER,
+)
+"""A new provider is one file beside this one, and one line here."""
+
+HOSTS: tuple[tuple[str, str], ...] = (
+    ("openai.azure.com", "azure.ai.openai"),
+    ("services.ai.azure.com", "azure.ai.inference"),
+    ("api.groq.com", "groq"),
+    ("api.deepseek.com", "deepseek"),
+    ("api.x.ai", "x_ai"),
+    ("api.mistral.ai", "mistral_ai"),
+    ("api.perplexity.ai", "perplexity"),
+    ("api.moonshot.ai", "moonshot_ai"),
+    ("amazonaws.com", "aws.bedrock"),
+    ("googleapis.com", "gcp.vertex_ai"),
+)
+"""Servers that speak another's protocol, under the name the conventions give them."""
+
+
+def find_by_path(path: str) -> Provider | None:
+    """The provider whose protocol a URL's path belongs to."""
+    plain = path.partition("?")[0]
+    for provider in PROVIDERS:
+        for end in provider.paths:
+            if plain.endswith(end):
+                return provider
+    return None
+
+
+def find_by_result(result: Any) -> Provider | None:
+    """The provider whose kind of result this is."""
+    return next((provider for provider in PROVIDERS if provider.owns_result(result)), None)
+
+
+def find_by_chunk(chunk: Any) -> Provider | None:
+    """The provider whose kind of stream this piece is from."""
+    return next((provider for provider in PROVIDERS if provider.owns_chunk(chunk)), None)
+
+
+def name_by_host(host: str, default: str) -> str:
+    """The conventions' name of who runs a server."""
+    return next((name for end, name in HOSTS if host.endswith(end)), default)

@@ -1,0 +1,262 @@
+"""OpenAI's responses protocol: requests, results and streams of typed events."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from watchpost import attributes as names
+from watchpost.providers.provider import (
+    Provider,
+    Visit,
+    call_part,
+    count,
+    get,
+    media_part,
+    message,
+    put,
+    read_parameters,
+    reasoning_part,
+    response_part,
+    text_part,
+    visit_field,
+    visit_pieces,
+)
+from watchpost.record import Attribute, Message, Part, Request, Result, Usage
+
+_SYSTEM_ROLES = ("system", "developer")
+_ENDS = ("response.completed", "response.incomplete", "response.failed")
+
+
+def owns_result(result: Any) -> bool:
+    """Whether this is a response."""
+    return get(result, "object") == "response" and isinstance(get(result, "output"), list)
+
+
+def owns_chunk(chunk: Any) -> bool:
+    """Whether this is an event of a streamed response."""
+    return str(get(chunk, "type", "")).startswith("response.")
+
+
+def read_request(body: Mapping[str, Any]) -> Request:
+    """What was asked."""
+    system: list[Part] = []
+    messages: list[Message] = []
+    if instructions := body.get("instructions"):
+        system.append(text_part(str(instructions)))
+    asked = body.get("input")
+    for item in [{"role": "user", "content": asked}] if isinstance(asked, str) else asked or ():
+        role = get(item, "role", "user")
+        if role in _SYSTEM_ROLES:
+            system.extend(_read_content(get(item, "content")))
+        else:
+            messages.append(_read_item(item, role))
+    parameters = read_parameters(body)
+    if effort := get(body.get("reasoning"), "effort"):
+        parameters[names.REQUEST_REASONING_LEVEL] = effort
+    if isinstance(tier := body.get("service_tier"), str):
+        parameters[names.OPENAI_REQUEST_SERVICE_TIER] = tier
+    return Request(
+        model=str(body.get("model") or ""),
+        parameters=parameters,
+        messages=messages,
+        system=system,
+        tools=list(body.get("tools") or ()),
+    )
+
+
+def read_result(result: Any) -> Result:
+    """What came back at once."""
+    return _result(result, [_read_output(item) for item in get(result, "output", ())])
+
+
+def read_stream(chunks: Sequence[Any]) -> Result:
+    """What came back in events: the last one carries it all, unless the stream broke off."""
+    started: Any = None
+    grown: dict[tuple[Any, ...], list[str]] = {}
+    for chunk in chunks:
+        kind = get(chunk, "type", "")
+        if kind in _ENDS:
+            return read_result(get(chunk, "response"))
+        if kind == "response.created":
+            started = get(chunk, "response")
+        elif kind.endswith(".delta") and isinstance(get(chunk, "delta"), str):
+            key = (get(chunk, "output_index", 0), kind)
+            grown.setdefault(key, []).append(get(chunk, "delta"))
+    parts = [_partial(kind, "".join(grown[index, kind])) for index, kind in sorted(grown)]
+    return _result(started, [(part, ()) for part in parts])
+
+
+def has_output(chunk: Any) -> bool:
+    """Whether an event brings anything of the answer."""
+    return str(get(chunk, "type", "")).endswith(".delta")
+
+
+def visit_result(result: Any, visit: Visit) -> None:
+    """Show every text of a result, replacing in place."""
+    for item in get(result, "output", ()):
+        _visit_item(item, visit)
+
+
+def visit_stream(chunks: Sequence[Any], visit: Visit) -> None:
+    """Show every text of a stream whole, replacing in place.
+
+    Its events say the same text several times; what was decided once holds for all of them.
+    """
+    decided: dict[str, str] = {}
+    pieces: dict[tuple[Any, ...], list[tuple[Any, str]]] = {}
+
+    def visit_once(text: str) -> str:
+        if text not in decided:
+            decided[text] = visit(text)
+        return decided[text]
+
+    for chunk in chunks:
+        kind = get(chunk, "type", "")
+        if kind.endswith(".delta") and isinstance(get(chunk, "delta"), str):
+            place = (kind, get(chunk, "output_index"), get(chunk, "content_index"))
+            pieces.setdefault((*place, get(chunk, "summary_index")), []).append((chunk, "delta"))
+    for found in pieces.values():
+        visit_pieces(found, visit_once)
+    for chunk in chunks:
+        for name in ("text", "arguments", "refusal"):
+            visit_field(chunk, name, visit_once)
+        if (item := get(chunk, "item")) is not None:
+            _visit_item(item, visit_once)
+        if (part := get(chunk, "part")) is not None:
+            visit_field(part, "text", visit_once)
+        if (response := get(chunk, "response")) is not None:
+            visit_result(response, visit_once)
+
+
+def _visit_item(item: Any, visit: Visit) -> None:
+    for name in ("arguments", "input"):
+        visit_field(item, name, visit)
+    for part in (*get(item, "content", ()), *get(item, "summary", ())):
+        changed = [visit_field(part, name, visit) for name in ("text", "refusal")]
+        if any(changed) and get(part, "parsed") is not None:
+            # The parsed object was built from the text that must not be shown.
+            put(part, "parsed", None)
+
+
+def _result(source: Any, outputs: Sequence[tuple[Part | None, Sequence[Part]]]) -> Result:
+    parts = [part for single, several in outputs for part in (single, *several) if part]
+    reason = _finish_reason(source, parts)
+    details: dict[str, Attribute] = {}
+    if status := get(source, "status"):
+        details[names.RESPONSE_STATUS] = status
+    tier = get(source, "service_tier", "")
+    if tier:
+        details[names.OPENAI_RESPONSE_SERVICE_TIER] = tier
+    logprobs = list(_logprobs(source))
+    if logprobs:
+        details[names.LOGPROB_MEAN] = sum(logprobs) / len(logprobs)
+        details[names.LOGPROB_MIN] = min(logprobs)
+    return Result(
+        id=get(source, "id", ""),
+        model=get(source, "model", ""),
+        messages=[message("assistant", parts, reason)] if parts else [],
+        finish_reasons=[reason] if reason else [],
+        usage=_read_usage(get(source, "usage")),
+        details=details,
+        service_tier=tier,
+    )
+
+
+def _finish_reason(source: Any, parts: Sequence[Part]) -> str:
+    status = get(source, "status")
+    if status == "incomplete":
+        return str(get(get(source, "incomplete_details"), "reason", "length"))
+    if status == "failed":
+        return "error"
+    if status != "completed":
+        return ""
+    called = any(part["type"] == "tool_call" for part in parts)
+    return "tool_calls" if called else "stop"
+
+
+def _read_usage(usage: Any) -> Usage | None:
+    if usage is None:
+        return None
+    return Usage(
+        input_tokens=count(usage, "input_tokens"),
+        output_tokens=count(usage, "output_tokens"),
+        cache_read_tokens=count(usage, "input_tokens_details", "cached_tokens"),
+        reasoning_tokens=count(usage, "output_tokens_details", "reasoning_tokens"),
+    )
+
+
+def _logprobs(source: Any) -> Iterator[float]:
+    for item in get(source, "output", ()):
+        for part in get(item, "content", ()):
+            for token in get(part, "logprobs", ()):
+                yield get(token, "logprob", 0.0)
+
+
+def _read_item(item: Any, role: str) -> Message:
+    kind = get(item, "type", "message")
+    if kind == "function_call_output":
+        return message("tool", [response_part(get(item, "call_id"), get(item, "output"))])
+    if kind != "message":
+        single, several = _read_output(item)
+        return message("assistant", [part for part in (single, *several) if part])
+    return message(role, _read_content(get(item, "content")))
+
+
+def _read_output(item: Any) -> tuple[Part | None, Sequence[Part]]:
+    kind = get(item, "type")
+    if kind == "message":
+        return None, _read_content(get(item, "content"))
+    if kind in ("function_call", "custom_tool_call"):
+        arguments = get(item, "arguments") or get(item, "input")
+        return call_part(get(item, "call_id"), get(item, "name"), arguments), ()
+    if kind == "reasoning":
+        thoughts = (*get(item, "summary", ()), *get(item, "content", ()))
+        return None, [reasoning_part(get(thought, "text", "")) for thought in thoughts]
+    # The provider's own tools (web search, code) keep their kind and nothing else.
+    return {"type": str(kind), "id": get(item, "id", "")}, ()
+
+
+def _partial(kind: str, text: str) -> Part:
+    if "reasoning" in kind:
+        return reasoning_part(text)
+    if "arguments" in kind:
+        return call_part("", "", text)
+    return text_part(text)
+
+
+def _read_content(content: Any) -> list[Part]:
+    if content is None:
+        return []
+    if isinstance(content, str):
+        return [text_part(content)]
+    return [_read_part(part) for part in content]
+
+
+def _read_part(part: Any) -> Part:
+    kind = get(part, "type", "")
+    if kind in ("input_text", "output_text", "text"):
+        return text_part(get(part, "text", ""))
+    if kind == "refusal":
+        return text_part(get(part, "refusal", ""))
+    if kind == "input_image":
+        return media_part("image", get(part, "image_url", ""))
+    if kind == "input_file":
+        return media_part("file", get(part, "file_data", ""), "application/octet")
+    return {"type": kind}
+
+
+PROVIDER = Provider(
+    name="openai",
+    operation="chat",
+    paths=("/responses",),
+    roots=("instructions", "input"),
+    owns_result=owns_result,
+    owns_chunk=owns_chunk,
+    read_request=read_request,
+    read_result=read_result,
+    read_stream=read_stream,
+    has_output=has_output,
+    visit_result=visit_result,
+    visit_stream=visit_stream,
+)

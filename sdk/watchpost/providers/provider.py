@@ -1,0 +1,196 @@
+"""What a provider file has to say, and the small readers those files share.
+
+A provider is a value: how to know its requests, results and chunks by shape, how to read each into
+the canonical record, and where the texts are that guards look at. Adding one is one file and one
+line in the table. No provider's library is imported: fields are read from objects and from plain
+dictionaries alike.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from watchpost import attributes as names
+from watchpost.record import Attribute, Message, Part, Request, Result, cut
+
+Visit = Callable[[str], str]
+"""Sees every text in a fixed order and answers what shall stand there instead."""
+
+PARAMETERS: Mapping[str, str] = {
+    "max_tokens": names.REQUEST_MAX_TOKENS,
+    "max_completion_tokens": names.REQUEST_MAX_TOKENS,
+    "max_output_tokens": names.REQUEST_MAX_TOKENS,
+    "temperature": names.REQUEST_TEMPERATURE,
+    "top_p": names.REQUEST_TOP_P,
+    "top_k": names.REQUEST_TOP_K,
+    "frequency_penalty": names.REQUEST_FREQUENCY_PENALTY,
+    "presence_penalty": names.REQUEST_PRESENCE_PENALTY,
+    "seed": names.REQUEST_SEED,
+    "reasoning_effort": names.REQUEST_REASONING_LEVEL,
+    "previous_response_id": names.REQUEST_PREVIOUS_RESPONSE_ID,
+}
+_TEXT_KEYS = frozenset({"content", "text", "output", "arguments", "refusal", "thinking"})
+_FREE_KEYS = frozenset({"input"})
+
+
+@dataclass(frozen=True, slots=True)
+class Provider:
+    """One provider's protocol. `paths` are the ends of its URLs, `roots` the request's texts."""
+
+    name: str
+    operation: str
+    paths: tuple[str, ...]
+    roots: tuple[str, ...]
+    owns_result: Callable[[Any], bool]
+    owns_chunk: Callable[[Any], bool]
+    read_request: Callable[[Mapping[str, Any]], Request]
+    read_result: Callable[[Any], Result]
+    read_stream: Callable[[Sequence[Any]], Result]
+    has_output: Callable[[Any], bool]
+    visit_result: Callable[[Any, Visit], None]
+    visit_stream: Callable[[Sequence[Any], Visit], None]
+
+
+def get(source: Any, name: str, default: Any = None) -> Any:
+    """A field of an object or of a dictionary; the default where it is missing or None."""
+    is_mapping = isinstance(source, Mapping)
+    value = source.get(name) if is_mapping else getattr(source, name, None)
+    return default if value is None else value
+
+
+def put(target: Any, name: str, value: Any) -> None:
+    """Set a field of an object or of a dictionary."""
+    if isinstance(target, dict):
+        target[name] = value
+    else:
+        setattr(target, name, value)
+
+
+def count(source: Any, *path: str) -> int:
+    """A token count under a path of fields, 0 where there is none."""
+    for name in path:
+        source = get(source, name)
+    return source if isinstance(source, int) else 0
+
+
+def read_parameters(body: Mapping[str, Any]) -> dict[str, Attribute]:
+    """The request's parameters under their attribute names."""
+    found: dict[str, Attribute] = {}
+    for key, name in PARAMETERS.items():
+        value = body.get(key)
+        if isinstance(value, str | int | float):
+            found[name] = value
+    stop = body.get("stop") or body.get("stop_sequences")
+    if stop and isinstance(stop, str | list | tuple):
+        found[names.REQUEST_STOP_SEQUENCES] = (stop,) if isinstance(stop, str) else tuple(stop)
+    choices = body.get("n")
+    if isinstance(choices, int) and choices > 1:
+        found[names.REQUEST_CHOICE_COUNT] = choices
+    return found
+
+
+def message(role: str, parts: Sequence[Part], finish_reason: str = "") -> Message:
+    """A message in the OpenTelemetry shape."""
+    if finish_reason:
+        return {"role": role, "parts": parts, "finish_reason": finish_reason}
+    return {"role": role, "parts": parts}
+
+
+def text_part(text: str) -> Part:
+    """A text."""
+    return {"type": "text", "content": cut(text)}
+
+
+def reasoning_part(text: str) -> Part:
+    """What the model thought before it answered."""
+    return {"type": "reasoning", "content": cut(text)}
+
+
+def call_part(call_id: Any, name: Any, arguments: Any) -> Part:
+    """A tool the model wants called; the arguments as it wrote them."""
+    return {"type": "tool_call", "id": call_id, "name": name, "arguments": arguments}
+
+
+def response_part(call_id: Any, response: Any) -> Part:
+    """What a tool answered."""
+    shown = cut(response) if isinstance(response, str) else response
+    return {"type": "tool_call_response", "id": call_id, "response": shown}
+
+
+def media_part(modality: str, source: Any, mime_type: str = "") -> Part:
+    """An image, sound or file: a link is kept, bytes are only counted."""
+    if isinstance(source, str) and not source.startswith("data:") and not mime_type:
+        return {"type": "uri", "modality": modality, "uri": source}
+    text = source if isinstance(source, str) else ""
+    if text.startswith("data:"):
+        mime_type = text[5:].partition(";")[0]
+        text = text.partition(",")[2]
+    size = len(text) * 3 // 4
+    return {"type": "blob", "modality": modality, "mime_type": mime_type, "size_bytes": size}
+
+
+def visit_request(body: Mapping[str, Any], roots: Sequence[str], visit: Visit) -> dict[str, Any]:
+    """A copy of a request body with every text under the roots replaced by what `visit` says."""
+    changed = dict(body)
+    for root in roots:
+        value = changed.get(root)
+        if isinstance(value, str):
+            changed[root] = visit(value)
+        elif isinstance(value, list | tuple):
+            # The items of a root are messages or parts; plain strings among them are texts too.
+            changed[root] = [visit(i) if isinstance(i, str) else _visit(i, visit) for i in value]
+    return changed
+
+
+def visit_leaves(value: Any, visit: Visit) -> Any:
+    """A copy with every string replaced: for tool arguments, whose keys nobody knows."""
+    if isinstance(value, str):
+        return visit(value)
+    if isinstance(value, Mapping):
+        return {key: visit_leaves(item, visit) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [visit_leaves(item, visit) for item in value]
+    return value
+
+
+def visit_field(target: Any, name: str, visit: Visit) -> bool:
+    """Replace one text in place; says whether it changed."""
+    text = get(target, name)
+    if not isinstance(text, str) or not text:
+        return False
+    replaced = visit(text)
+    if replaced is text or replaced == text:
+        return False
+    put(target, name, replaced)
+    return True
+
+
+def visit_pieces(pieces: Sequence[tuple[Any, str]], visit: Visit) -> None:
+    """A text that came in pieces: visited whole; a new one is put where the first piece stood."""
+    texts = [get(target, name, "") for target, name in pieces]
+    whole = "".join(texts)
+    if not whole:
+        return
+    replaced = visit(whole)
+    if replaced == whole:
+        return
+    for index, (target, name) in enumerate(pieces):
+        put(target, name, replaced if index == 0 else "")
+
+
+def _visit(value: Any, visit: Visit) -> Any:
+    if isinstance(value, Mapping):
+        found = {}
+        for key, item in value.items():
+            if key in _FREE_KEYS:
+                found[key] = visit_leaves(item, visit)
+            elif key in _TEXT_KEYS and isinstance(item, str):
+                found[key] = visit(item)
+            else:
+                found[key] = _visit(item, visit)
+        return found
+    if isinstance(value, list | tuple):
+        return [_visit(item, visit) for item in value]
+    return value
