@@ -1,0 +1,155 @@
+"""The page as an ASGI application: its routes, who may see them, and the life of NiceGUI inside a
+server that began without it. NiceGUI keeps one application a process, so there is one page too."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, MutableMapping
+from contextlib import AsyncExitStack
+from dataclasses import replace
+from typing import Any
+
+from fastapi import FastAPI, Request
+from nicegui import core, ui
+
+from watchpost_collector.keys import Grant, Keys
+from watchpost_collector.page.elements import LOGO, THEME_COOKIE
+from watchpost_collector.page.filters import read_filters
+from watchpost_collector.page.overview import OverviewPage
+from watchpost_collector.page.reading import Reader
+from watchpost_collector.page.trace import TracePage
+from watchpost_collector.page.traces import TracesPage
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+
+FAVICON = LOGO.replace("<svg ", '<svg xmlns="http://www.w3.org/2000/svg" ').replace(
+    "currentColor", "#4c78b8"
+)
+# NiceGUI's Vue compiles templates in the browser, hence unsafe-eval; nothing leaves this origin.
+POLICY = (
+    "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval'; "
+    "style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; font-src 'self' data:; "
+    "connect-src 'self'; object-src 'none'; base-uri 'none'; form-action 'none'; "
+    "frame-ancestors 'none'"
+)
+HEADERS = (
+    (b"content-security-policy", POLICY.encode()),
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"same-origin"),
+)
+UNAUTHORIZED = (
+    (b"www-authenticate", b'Basic realm="watchpost", charset="UTF-8"'),
+    (b"content-type", b"text/plain; charset=utf-8"),
+    (b"cache-control", b"no-store"),
+)
+
+
+class Page:
+    """The ASGI application. It starts NiceGUI with its first request or lifespan event, on the
+    running loop, and stops it with `close` or at the end of the lifespan."""
+
+    def __init__(self, app: FastAPI, keys: Keys) -> None:
+        self._app = app
+        self._keys = keys
+        self._life = AsyncExitStack()
+        self._starting = asyncio.Lock()
+        self._started = False
+
+    async def start(self) -> None:
+        """Start NiceGUI on the running loop; again is no harm."""
+        async with self._starting:
+            if not self._started:
+                await self._life.enter_async_context(self._app.router.lifespan_context(self._app))
+                self._started = True
+
+    async def close(self) -> None:
+        """Disconnect every browser and stop."""
+        await self._life.aclose()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await self._live(receive, send)
+            return
+        await self.start()
+        if self._keys.authorize(scope["headers"], "read") is None:
+            await _refuse(scope, receive, send)
+            return
+
+        async def send_guarded(message: MutableMapping[str, Any]) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = [*message.get("headers", ()), *HEADERS]
+            await send(message)
+
+        await self._app(scope, receive, send_guarded)
+
+    async def _live(self, receive: Receive, send: Send) -> None:
+        while True:
+            message = await receive()
+            if message["type"] == "lifespan.startup":
+                await self.start()
+                await send({"type": "lifespan.startup.complete"})
+            else:
+                await self.close()
+                await send({"type": "lifespan.shutdown.complete"})
+                return
+
+
+async def _refuse(scope: Scope, receive: Receive, send: Send) -> None:
+    if scope["type"] == "websocket":
+        await receive()
+        await send({"type": "websocket.close", "code": 1008})
+        return
+    await send({"type": "http.response.start", "status": 401, "headers": list(UNAUTHORIZED)})
+    body = b"Sign in with any name and a key of scope read or admin as the password.\n"
+    await send({"type": "http.response.body", "body": body})
+
+
+def build(reader: Reader, keys: Keys) -> Page:
+    """Register the routes and wrap NiceGUI. Without keys every project is shown; a key shows its
+    own project and no other."""
+
+    def find_project(request: Request) -> str | None:
+        grant: Grant | None = keys.authorize(request.scope["headers"], "read")
+        return grant.project if keys and grant else None
+
+    @ui.page("/", title="watchpost", response_timeout=30)
+    def overview(request: Request) -> None:
+        _draw_list(OverviewPage, reader, request, find_project(request))
+
+    @ui.page("/traces", title="Traces · watchpost", response_timeout=30)
+    def traces(request: Request) -> None:
+        _draw_list(TracesPage, reader, request, find_project(request))
+
+    @ui.page("/trace/{trace_id}", title="Trace · watchpost", response_timeout=30)
+    async def trace(request: Request, trace_id: str, span: str = "") -> None:
+        page = TracePage(reader, find_project(request) or "", trace_id, _theme(request))
+        await page.load(span)
+
+    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
+    ui.run_with(
+        app,
+        title="watchpost",
+        favicon=FAVICON,
+        dark=None,
+        tailwind=False,
+        reconnect_timeout=30.0,
+        show_welcome_message=False,
+    )
+    # The server's origin guard decides who may connect; socket.io shall not add CORS of its own.
+    core.sio.eio.cors_allowed_origins = []
+    return Page(app, keys)
+
+
+def _draw_list(
+    draw: type[OverviewPage] | type[TracesPage], reader: Reader, request: Request, own: str | None
+) -> None:
+    filters = read_filters(request.query_params)
+    if own is not None:
+        filters = replace(filters, project=own)
+    draw(reader, filters, str(request.base_url), _theme(request), own is None)
+
+
+def _theme(request: Request) -> str:
+    return request.cookies.get(THEME_COOKIE, "")

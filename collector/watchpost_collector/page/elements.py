@@ -1,0 +1,125 @@
+"""The few elements every page is built from. Stored text goes into text nodes and attribute values
+and nowhere else: no HTML, no Markdown, no string of properties that NiceGUI would parse."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from nicegui import ui
+from nicegui.elements.mixins.text_element import TextElement
+
+CSS = (Path(__file__).parent / "theme.css").read_text(encoding="utf-8")
+LOGO = (
+    '<svg width="20" height="20" viewBox="0 0 20 20" fill="none" stroke="currentColor" '
+    'stroke-width="1.6" stroke-linejoin="round" stroke-linecap="round" aria-hidden="true">'
+    '<path d="M7 8.5 5.6 18h8.8L13 8.5M6 8.5h8M7.2 8.5V5h5.6v3.5M6.2 5 10 2.2 13.8 5z"/>'
+    '<path d="M16 6.2 18.5 5M4 6.2 1.5 5M6.4 13h7.2"/></svg>'
+)
+THEME_COOKIE = "watchpost-theme"
+
+
+def box(tag: str, classes: str = "", test: str = "") -> ui.element:
+    """An element to put others in; `test` is the marker that tests find it by."""
+    element = ui.element(tag).classes(classes)
+    if test:
+        element.props["data-test"] = test
+    return element
+
+
+def text(tag: str, value: str, classes: str = "", test: str = "", title: str = "") -> TextElement:
+    """An element with nothing but text in it."""
+    element = TextElement(tag=tag, text=value).classes(classes)
+    if test:
+        element.props["data-test"] = test
+    if title:
+        element.props["title"] = title
+    return element
+
+
+def link(label: str, target: str, classes: str = "", test: str = "") -> TextElement:
+    """An anchor inside this server; `target` must begin with a slash."""
+    if not target.startswith("/") or target.startswith("//"):
+        raise ValueError(f"{target!r} is not a path of this server")
+    element = text("a", label, classes, test)
+    element.props["href"] = target
+    return element
+
+
+def button(label: str, action: Callable[[], Any], classes: str, test: str = "") -> TextElement:
+    """A native button."""
+    element = text("button", label, classes, test)
+    element.props["type"] = "button"
+    element.on("click", lambda _: action(), args=[])
+    return element
+
+
+def chip(value: str, tone: str = "") -> TextElement:
+    """A small label; tones are bad, warn, good, info and violet."""
+    return text("span", value, f"chip {tone}", title=value)
+
+
+def trace_path(trace_id: str) -> str:
+    """Where a trace is shown."""
+    return f"/trace/{quote(trace_id, safe='')}"
+
+
+def draw_frame(here: str, theme: str) -> TextElement:
+    """Styles and the top bar; returns the label that says how fresh the page is."""
+    ui.add_css(CSS)
+    dark = ui.dark_mode({"dark": True, "light": False}.get(theme))
+    with box("header", "wp-top"):
+        with box("a", "wp-brand") as brand:
+            brand.props["href"] = "/"
+            ui.html(LOGO, sanitize=False)
+            text("span", "watchpost")
+        with box("nav", "wp-nav"):
+            for label, target in (("Overview", "/"), ("Traces", "/traces")):
+                link(label, target, "here" if target == here else "")
+        fresh = text("div", "", "wp-fresh", "fresh")
+        with box("button", "wp-icon", "theme") as toggle:
+            toggle.props["type"] = "button"
+            toggle.props["aria-label"] = "Change between light and dark"
+            ui.icon("contrast")
+        toggle.on("click", lambda event: _turn(dark, bool(event.args)), js_handler=_ASK_DARK)
+    return fresh
+
+
+_ASK_DARK = "() => emit(document.body.classList.contains('body--dark'))"
+
+
+def _turn(dark: ui.dark_mode, was_dark: bool) -> None:
+    dark.value = not was_dark
+    name = "light" if was_dark else "dark"
+    ui.run_javascript(
+        f"document.cookie = '{THEME_COOKIE}={name}; path=/; max-age=31536000; samesite=strict'"
+    )
+
+
+def draw_table(
+    headings: Iterable[tuple[str, bool]],
+    rows: Iterable[Iterable[str | Callable[[], Any]]],
+    test: str,
+) -> None:
+    """A table; a heading is (label, numeric), a cell is text or a function that fills the cell."""
+    heads = list(headings)
+    with box("table", "wp-table", test):
+        with box("thead"), box("tr"):
+            for label, numeric in heads:
+                text("th", label, "num" if numeric else "")
+        with box("tbody"):
+            for row in rows:
+                with box("tr"):
+                    for (_, numeric), cell in zip(heads, row, strict=True):
+                        draw_cell(cell, "num" if numeric else "")
+
+
+def draw_cell(cell: str | Callable[[], Any], classes: str) -> None:
+    """One `td`; long text is cut by the style sheet and whole in its title."""
+    if isinstance(cell, str):
+        text("td", cell, classes, title=cell if len(cell) > 30 else "")
+        return
+    with box("td", classes):
+        cell()

@@ -1,0 +1,98 @@
+"""What the overview shows, read from the store in one go. Runs on a worker thread; knows the
+queries and the shapes of their answers, nothing of the page."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from watchpost_collector.page import queries
+from watchpost_collector.page.filters import Filters, Window, bind, choose_window
+
+Row = dict[str, Any]
+
+
+class Table(Protocol):
+    """An answer: column names and rows of values."""
+
+    @property
+    def names(self) -> Sequence[str]: ...
+    @property
+    def rows(self) -> Sequence[Sequence[Any]]: ...
+
+
+class Reader(Protocol):
+    """A bounded, read-only door to the store."""
+
+    def query(self, sql: str, parameters: Mapping[str, Any], project: str) -> Table: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """Everything on the overview page, of one window."""
+
+    window: Window
+    stored: bool
+    tiles: Row
+    guard_tile: Row
+    by_model_over_time: list[Row]
+    latency_over_time: list[Row]
+    tokens_over_time: list[Row]
+    by_model: list[Row]
+    by_prompt: list[Row]
+    by_guard: list[Row]
+    choices: dict[str, list[str]]
+
+
+def read_rows(reader: Reader, sql: str, parameters: Mapping[str, Any]) -> list[Row]:
+    """Rows as dictionaries by column name."""
+    table = reader.query(sql, parameters, str(parameters["project"]))
+    return [dict(zip(table.names, row, strict=True)) for row in table.rows]
+
+
+def find_window(reader: Reader, filters: Filters) -> tuple[Window, bool]:
+    """The window to read, and whether anything at all is stored."""
+    [extent] = read_rows(reader, queries.EXTENT, {"project": filters.project})
+    stored = extent["calls"] > 0
+    if not stored:
+        [spans] = read_rows(reader, queries.ANY_SPAN, {"project": filters.project})
+        stored = bool(spans["any_span"])
+    return choose_window(filters, (int(extent["first_ms"]), int(extent["last_ms"]))), stored
+
+
+def read_overview(reader: Reader, filters: Filters) -> Overview:
+    """Run the overview's queries, one after the other."""
+    window, stored = find_window(reader, filters)
+    bound = bind(filters, window)
+    [tiles] = read_rows(reader, queries.TILES, bound)
+    [guard_tile] = read_rows(reader, queries.GUARD_TILE, bound)
+    return Overview(
+        window=window,
+        stored=stored,
+        tiles=tiles,
+        guard_tile=guard_tile,
+        by_model_over_time=read_rows(reader, queries.BY_MODEL_OVER_TIME, bound),
+        latency_over_time=read_rows(reader, queries.LATENCY_OVER_TIME, bound),
+        tokens_over_time=read_rows(reader, queries.TOKENS_BY_PROMPT_OVER_TIME, bound),
+        by_model=read_rows(reader, queries.BY_MODEL, bound),
+        by_prompt=read_rows(reader, queries.BY_PROMPT, bound),
+        by_guard=read_rows(reader, queries.BY_GUARD, bound),
+        choices=read_choices(reader, bound),
+    )
+
+
+def read_choices(reader: Reader, bound: Mapping[str, Any]) -> dict[str, list[str]]:
+    """The stored values of each dimension inside the window, without the empty one."""
+    [calls] = read_rows(reader, queries.CHOICES, bound)
+    [verdicts] = read_rows(reader, queries.GUARD_CHOICES, bound)
+    found = {
+        "project": calls["projects"],
+        "service": calls["services"],
+        "environment": calls["environments"],
+        "model": calls["models"],
+        "prompt": calls["prompts"],
+        "version": calls["versions"],
+        "guard": verdicts["guards"],
+    }
+    return {name: [str(value) for value in values if value] for name, values in found.items()}

@@ -1,0 +1,189 @@
+"""One trace: its spans as a waterfall, and beside it everything known of the chosen span."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from dataclasses import dataclass
+
+from nicegui import ui
+
+from watchpost_collector.page import queries
+from watchpost_collector.page.detail import SpanDetail, draw_detail
+from watchpost_collector.page.elements import box, chip, draw_frame, text
+from watchpost_collector.page.figures import (
+    format_count,
+    format_duration,
+    format_money,
+    format_time,
+)
+from watchpost_collector.page.reading import Reader, Row, read_rows
+from watchpost_collector.page.tree import Step, arrange
+
+SPAN_LIMIT = 500
+INDENT_PX = 15
+INDENT_LEVELS = 12
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """What is read of a trace before a span is chosen."""
+
+    spans: list[Row]
+    totals: Row
+    stored_spans: int
+    errors: int
+    verdicts: dict[str, list[Row]]
+
+
+def read_trace(reader: Reader, project: str, trace_id: str) -> Trace:
+    """The trace's spans in order of start, its sums and its verdicts by span."""
+    bound = {"project": project, "trace": trace_id, "limit": SPAN_LIMIT}
+    [totals] = read_rows(reader, queries.TRACE_TOTALS, bound)
+    [stored] = read_rows(reader, queries.TRACE_SPAN_COUNT, bound)
+    verdicts: dict[str, list[Row]] = {}
+    for row in read_rows(reader, queries.TRACE_VERDICTS, bound):
+        verdicts.setdefault(row["span_id"], []).append(row)
+    spans = read_rows(reader, queries.TRACE_SPANS, bound)
+    return Trace(spans, totals, int(stored["spans"]), int(stored["errors"]), verdicts)
+
+
+def read_detail(
+    reader: Reader, project: str, trace_id: str, span_id: str, verdicts: list[Row]
+) -> SpanDetail | None:
+    """Everything about one span, or None when it is not there."""
+    bound = {"project": project, "trace": trace_id, "span": span_id}
+    spans = read_rows(reader, queries.SPAN, bound)
+    if not spans:
+        return None
+    calls = read_rows(reader, queries.SPAN_CALL, bound)
+    content = read_rows(reader, queries.SPAN_CONTENT, bound)
+    return SpanDetail(
+        spans[0], calls[0] if calls else None, content[0] if content else None, verdicts
+    )
+
+
+class TracePage:
+    """One browser tab's trace; lives as long as the tab."""
+
+    def __init__(self, reader: Reader, project: str, trace_id: str, theme: str) -> None:
+        self._reader = reader
+        self._project = project
+        self._trace_id = trace_id
+        self._rows: dict[str, ui.element] = {}
+        self._chosen = ""
+        draw_frame("/traces", theme)
+        self._main = box("main", "wp", "trace")
+
+    async def load(self, chosen: str) -> None:
+        """Read the trace and draw it, with the span `chosen`, or the first call, open."""
+        trace = await asyncio.to_thread(read_trace, self._reader, self._project, self._trace_id)
+        with self._main:
+            if not trace.spans:
+                text("h1", "No such trace", test="no-trace")
+                text("p", "It is not stored (yet), or it was deleted.", "muted")
+                return
+            self._verdicts = trace.verdicts
+            self._draw_head(trace)
+            with box("div", "wp-split"):
+                with box("section", "wp-card"):
+                    self._draw_waterfall(trace)
+                self._side = box("section", "wp-card wp-side", "detail")
+        known = [row["span_id"] for row in trace.spans]
+        calls = [row["span_id"] for row in trace.spans if row["counted"]]
+        await self.choose(chosen if chosen in known else (calls or known)[0])
+
+    def _draw_head(self, trace: Trace) -> None:
+        spans, totals = trace.spans, trace.totals
+        root = next((span for span in spans if not span["parent_span_id"]), spans[0])
+        begin = min(span["start_ms"] for span in spans)
+        end = max(span["start_ms"] + span["duration_ms"] for span in spans)
+        with box("div", "wp-head"):
+            text("h1", root["name"] or "(no name)", test="trace-name")
+            text("span", self._trace_id, "mono muted", "trace-id")
+            if trace.errors:
+                chip(f"{trace.errors} with errors", "bad")
+            if any(span["blocked"] for span in spans):
+                chip("blocked", "warn")
+            for guard in _tripped([v for found in trace.verdicts.values() for v in found]):
+                chip(guard, "violet")
+        cost = format_money(totals["cost"]) if totals["calls"] > totals["unpriced"] else "unpriced"
+        facts = [
+            ("Started (UTC)", format_time(spans[0]["start"]), "started"),
+            ("Duration", format_duration(end - begin), "duration"),
+            ("Service", root["service"], "service"),
+            ("Spans", format_count(trace.stored_spans), "spans"),
+            ("Calls", format_count(totals["calls"]), "calls"),
+            ("Tokens in", format_count(totals["input_tokens"]), "input"),
+            ("Tokens out", format_count(totals["output_tokens"]), "output"),
+            ("Cost", cost if totals["calls"] else "", "cost"),
+            ("User", totals["user_id"], "user"),
+            ("Session", totals["session_id"], "session"),
+        ]
+        with box("div", "wp-facts"):
+            for label, value, name in facts:
+                if value:
+                    with box("div"):
+                        text("div", label, "name")
+                        text("div", value, "value", f"fact-{name}")
+
+    def _draw_waterfall(self, trace: Trace) -> None:
+        spans = trace.spans
+        steps = [
+            Step(row["span_id"], row["parent_span_id"], row["start_ms"], row["duration_ms"])
+            for row in spans
+        ]
+        with box("div", "wp-fall", "waterfall"):
+            for bar in arrange(steps):
+                self._draw_row(spans[bar.index], bar.depth, bar.left, bar.width)
+        if trace.stored_spans > len(spans):
+            words = f"The first {len(spans):,} of {trace.stored_spans:,} spans are shown."
+            text("div", words, "wp-none", "cut")
+
+    def _draw_row(self, row: Row, depth: int, left: float, width: float) -> None:
+        span_id: str = row["span_id"]
+        with box("div", "wp-row", "span-row") as line:
+            line.props["data-span"] = span_id
+            line.props["role"] = "button"
+            line.props["tabindex"] = "0"
+            line.on("click", lambda _: self.choose(span_id), args=[])
+            line.on("keydown.enter", lambda _: self.choose(span_id), args=[])
+            indent = min(depth, INDENT_LEVELS) * INDENT_PX
+            with box("div", "what").style(f"padding-left: {indent}px"):
+                text("span", row["name"] or "(no name)", "text", title=row["name"])
+                if row["status"] == "error":
+                    chip("blocked" if row["blocked"] else "error", "bad")
+                for guard in _tripped(self._verdicts.get(span_id, [])):
+                    chip(guard, "violet")
+            with box("div", "track"):
+                kind = "error" if row["status"] == "error" else row["kind"]
+                safe = kind if kind.isalpha() else "other"
+                box("div", f"fill {safe}").style(f"left: {min(left, 99.4)}%; width: {width}%")
+            text("div", format_duration(row["duration_ms"]), "time")
+        self._rows.setdefault(span_id, line)
+
+    async def choose(self, span_id: str) -> None:
+        """Open a span: mark its row, read it on a worker thread, draw it."""
+        if span_id == self._chosen:
+            return
+        if self._chosen in self._rows:
+            self._rows[self._chosen].classes(remove="here")
+        self._chosen = span_id
+        self._rows[span_id].classes(add="here")
+        verdicts = self._verdicts.get(span_id, [])
+        detail = await asyncio.to_thread(
+            read_detail, self._reader, self._project, self._trace_id, span_id, verdicts
+        )
+        if self._chosen != span_id:
+            return
+        self._side.clear()
+        with self._side:
+            if detail is None:
+                text("div", "This span is gone.", "wp-none")
+            else:
+                draw_detail(detail)
+
+
+def _tripped(verdicts: list[Row]) -> list[str]:
+    return sorted({row["guard"] for row in verdicts if row["tripped"]})
