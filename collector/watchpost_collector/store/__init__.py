@@ -1,1 +1,1 @@
-"""The store: migrations, the one client, prices and rollups. It knows no HTTP and no files of ours."""
+"""The store: migrations, the one client, prices, rollups. It knows no HTTP and no spool."""

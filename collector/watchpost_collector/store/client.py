@@ -1,0 +1,237 @@
+"""The one door to ClickHouse: embedded (`chdb:///path`) or a server (`http://user:pw@host:8123`).
+
+Opens clients, inserts spool segments exactly once, proves they arrived, and answers queries. It
+knows the driver and the settings that exactness rests on; it does not know what a span means (the
+SQL in `migrations/` does) nor when to write (the flusher does).
+"""
+
+# ruff: noqa: N818 - a reader writes "except SegmentRefused": the names are the sentence.
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import clickhouse_connect
+from clickhouse_connect.driver.client import Client
+from clickhouse_connect.driver.exceptions import ClickHouseError
+
+from watchpost.errors import CollectorError, ConfigError
+
+DATABASE = "watchpost"
+
+# What a retry must repeat to the letter. A segment inserted again under other limits splits into
+# other blocks, and then the same token doubles or loses rows: never change these with segments in
+# the spool.
+PINNED: Mapping[str, str | int] = {
+    "insert_deduplicate": 1,
+    "deduplicate_blocks_in_dependent_materialized_views": 1,
+    "max_block_size": 65409,
+    "max_insert_block_size": 1048449,
+    "min_insert_block_size_rows": 1048449,
+    "min_insert_block_size_bytes": 268402944,
+    "max_insert_threads": 1,
+    "parallel_view_processing": 0,
+    "async_insert": 0,
+    "materialized_views_ignore_errors": 0,
+    # ClickHouse's own logs outgrow small data many times over; nobody here reads them.
+    "log_queries": 0,
+    "log_query_threads": 0,
+    "log_query_views": 0,
+}
+
+# Every table that holds rows of a segment, and can therefore be cleaned of one.
+SEGMENT_TABLES = ("spans", "content", "verdicts", "calls", "links")
+
+
+class StoreUnavailable(CollectorError):
+    """Raised when the database cannot be reached or opened; the same call may succeed later."""
+
+
+class SegmentRefused(CollectorError):
+    """Raised when the database read a segment and refused it: the same bytes will fail again.
+
+    The cause is one envelope whose bytes pass protobuf but not ClickHouse (a known field with the
+    wrong wire type); find it by bisecting.
+    """
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentCount:
+    """How many rows of a segment each table holds, and how many its spans say it should hold."""
+
+    spans: int
+    content: int
+    verdicts: int
+    calls: int
+    missing_content: int
+    missing_verdicts: int
+    missing_calls: int
+
+    @property
+    def whole(self) -> bool:
+        """True when every row that the stored spans promise is there."""
+        return not (self.missing_content or self.missing_verdicts or self.missing_calls)
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """A query's answer: column names and row tuples, in the query's order."""
+
+    names: tuple[str, ...]
+    rows: list[tuple[Any, ...]]
+
+    def __iter__(self) -> Iterator[tuple[Any, ...]]:
+        return iter(self.rows)
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def as_dicts(self) -> list[dict[str, Any]]:
+        """The rows as mappings from column name to value."""
+        return [dict(zip(self.names, row, strict=True)) for row in self.rows]
+
+
+class Store:
+    """An open database. Safe to share between threads; writes and reads each take their turn."""
+
+    def __init__(self, dsn: str, writer: Client, reader: Client) -> None:
+        self.dsn = dsn
+        self.embedded = dsn.startswith("chdb:")
+        self._writer, self._reader = writer, reader
+        # Two locks because the clients are two sessions: a long insert must not hold up a page.
+        self._write_lock, self._read_lock = threading.Lock(), threading.Lock()
+        self._schema = files(__package__).joinpath("envelope.proto").read_text("utf-8")
+
+    def insert_segment(self, body: bytes | Path, segment: str) -> None:
+        """Insert a segment's envelopes; inserting the same segment again changes nothing.
+
+        `segment` is the deduplication token, and the bytes under it must never differ. Raises
+        SegmentRefused for bytes the engine cannot read and StoreUnavailable when it is away.
+        """
+        settings = {
+            "insert_deduplication_token": segment,
+            "format_schema_source": "string",
+            "format_schema": self._schema,
+            "format_schema_message_name": "Envelope",
+        }
+        with self._write_lock, _translated(segment):
+            if isinstance(body, Path):
+                with body.open("rb") as stream:
+                    self._insert(stream, settings)
+            else:
+                self._insert(body, settings)
+
+    def _insert(self, body: Any, settings: Mapping[str, str]) -> None:
+        self._writer.raw_insert(
+            f"{DATABASE}.wire", insert_block=body, fmt="Protobuf", settings=dict(settings)
+        )
+
+    def count_segment(self, segment: str) -> SegmentCount:
+        """Count a segment's rows in every table, and what is missing by the spans' own word."""
+        (row,) = self.query(_COUNT, {"segment": segment})
+        return SegmentCount(*(int(value) for value in row))
+
+    def remove_segment(self, segment: str) -> None:
+        """Delete every row of a segment, so that it can be sent again under another token."""
+        for table in SEGMENT_TABLES:
+            self.command(
+                f"alter table {DATABASE}.{table} delete where spool_segment = {{segment:String}}",
+                {"segment": segment},
+                {"mutations_sync": 2},
+            )
+
+    def query(
+        self,
+        sql: str,
+        parameters: Mapping[str, Any] | None = None,
+        settings: Mapping[str, Any] | None = None,
+    ) -> Rows:
+        """Run a SELECT of our own and return its rows. `{name:Type}` placeholders are bound."""
+        with self._read_lock, _translated("query"):
+            answer = self._reader.query(
+                sql, parameters=_bound(parameters), settings=_bound(settings)
+            )
+        return Rows(tuple(answer.column_names), [tuple(row) for row in answer.result_rows])
+
+    def command(
+        self,
+        sql: str,
+        parameters: Mapping[str, Any] | None = None,
+        settings: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Run a statement that changes something."""
+        with self._write_lock, _translated("statement"):
+            self._writer.command(sql, parameters=_bound(parameters), settings=_bound(settings))
+
+    def insert_rows(self, table: str, names: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+        """Insert plain rows (prices, corrections) into one of our tables."""
+        with self._write_lock, _translated(table):
+            self._writer.insert(f"{DATABASE}.{table}", rows, column_names=names)
+
+    def close(self) -> None:
+        """Close both sessions; the embedded engine writes what it holds and stops."""
+        with self._write_lock, self._read_lock:
+            self._reader.close()
+            self._writer.close()
+
+
+def open_store(dsn: str) -> Store:
+    """Open `chdb:///absolute/path` or `http(s)://user:password@host:port`.
+
+    The first embedded open of a process takes seconds and about 300 MB. One process holds one
+    embedded path. Raises ConfigError for another scheme, StoreUnavailable when it cannot be opened.
+    """
+    if not dsn.startswith(("chdb:", "http://", "https://")):
+        raise ConfigError(
+            "store", dsn, "use chdb:///absolute/path or http://user:password@host:8123"
+        )
+    with _translated("open"):
+        writer = clickhouse_connect.get_client(dsn=dsn, settings=dict(PINNED))
+        reader = clickhouse_connect.get_client(dsn=dsn, settings={"log_queries": 0})
+    return Store(dsn, writer, reader)
+
+
+def _bound(values: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    return None if values is None else dict(values)
+
+
+@contextmanager
+def _translated(what: str) -> Iterator[None]:
+    """Turn the driver's errors into ours; what the engine read and refused is not worth a retry."""
+    try:
+        yield
+    except ClickHouseError as error:
+        text = str(error)
+        if any(mark in text for mark in _REFUSALS):
+            raise SegmentRefused(f"{what}: {text}") from error
+        raise StoreUnavailable(f"{what}: {text}") from error
+    except OSError as error:
+        raise StoreUnavailable(f"{what}: {error}") from error
+
+
+_REFUSALS = ("PROTOBUF", "CANNOT_PARSE", "INCORRECT_DATA", "CANNOT_READ_ALL_DATA")
+
+_COUNT = """
+with promised as (
+    select project, trace_id, span_id, has_content, verdict_count, kind
+    from watchpost.spans where spool_segment = {segment:String}
+)
+select
+    (select count() from promised) as spans,
+    (select count() from watchpost.content where spool_segment = {segment:String}) as content,
+    (select count() from watchpost.verdicts where spool_segment = {segment:String}) as verdicts,
+    (select count() from watchpost.calls where spool_segment = {segment:String}) as calls,
+    greatest(toInt64((select countIf(has_content) from promised)) - toInt64(content), 0),
+    greatest(toInt64((select sum(verdict_count) from promised)) - toInt64(verdicts), 0),
+    -- Rows of `calls` merge away when a better version comes, so the proof is by key.
+    (select count() from promised
+     where kind in ('generation', 'embedding') and (project, trace_id, span_id) not in (
+        select project, trace_id, span_id from watchpost.calls
+        where (project, trace_id) in (select project, trace_id from promised)))
+"""

@@ -1,0 +1,201 @@
+-- Decisions: named texts become typed values, and every span is told what it is. `work` is the one row
+-- from which every stored table takes its columns.
+
+create table if not exists {database}.work {on_cluster}
+(
+    project LowCardinality(String), spool_segment String,
+    trace_id String, span_id String, parent_span_id String,
+    start DateTime64(9, 'UTC'), duration_ms Float64, name String, kind LowCardinality(String),
+    status LowCardinality(String), status_message String, error_type LowCardinality(String),
+    service LowCardinality(String), service_version LowCardinality(String),
+    environment LowCardinality(String), vcs_revision String, scope_name LowCardinality(String),
+    operation LowCardinality(String), provider LowCardinality(String),
+    request_model LowCardinality(String), response_model LowCardinality(String),
+    model LowCardinality(String), response_id String,
+    prompt_name LowCardinality(String), prompt_version LowCardinality(String), template_hash String,
+    session_id String, user_id String, agent_name LowCardinality(String),
+    workflow_name LowCardinality(String),
+    finish_reasons Array(LowCardinality(String)),
+    input_tokens UInt64, output_tokens UInt64, cache_read_tokens UInt64, cache_write_tokens UInt64,
+    cache_write_1h_tokens UInt64, reasoning_tokens UInt64, audio_input_tokens UInt64,
+    audio_output_tokens UInt64, usage_source LowCardinality(String),
+    cost_reported Nullable(Decimal(18, 9)), ttft_ms Nullable(Float64), streaming Bool,
+    context_window UInt64, context_use Float64, retries UInt32, blocked Bool,
+    guard_action LowCardinality(String), service_tier LowCardinality(String),
+    system_fingerprint LowCardinality(String),
+    parameters Map(LowCardinality(String), String),
+    tags Array(LowCardinality(String)), segments Map(LowCardinality(String), String),
+    tool_name LowCardinality(String), tool_call_id String, tool_arguments String, tool_result String,
+    input_messages String, output_messages String, system_instructions String, tool_definitions String,
+    verdicts Array(Map(String, String)), events String, links Array(String),
+    attributes Map(LowCardinality(String), String), resource Map(LowCardinality(String), String)
+)
+engine = Null;
+
+create materialized view if not exists {database}.named_to_work {on_cluster} to {database}.work as
+with
+    -- Numbers arrive as integers, floats or text; anything else, or a negative, is 0. The bound keeps
+    -- a hostile count from overflowing the money computed with it.
+    x -> toUInt64(least(greatest(ifNotFinite(toFloat64OrZero(x), 0), 0), 1e9)) as tokens,
+    (usage, a, b, c) -> coalesce(nullIf(JSONExtractString(usage, a), ''), nullIf(JSONExtractRaw(usage, a), ''),
+        nullIf(JSONExtractRaw(usage, b), ''), nullIf(JSONExtractRaw(usage, c), ''), '') as from_json,
+    -- One JSON usage, whoever wrote it: the dialects' own first, then the provider's body as sent.
+    if(named.usage_json != '', named.usage_json, named.usage_raw) as usage,
+    input_tokens as in_text, output_tokens as out_text,
+    cache_read_tokens as read_text, cache_write_tokens as write_text, reasoning_tokens as think_text,
+    cache_write_5m_tokens as write_5m_text, cache_write_1h_tokens as write_1h_text,
+    tokens(if(in_text != '' or usage = '', in_text, from_json(usage, 'prompt_tokens', 'input_tokens', 'input'))) as in_found,
+    tokens(if(read_text != '' or usage = '', read_text, multiIf(
+        JSONHas(usage, 'prompt_tokens_details', 'cached_tokens'), JSONExtractRaw(usage, 'prompt_tokens_details', 'cached_tokens'),
+        JSONHas(usage, 'input_tokens_details', 'cached_tokens'), JSONExtractRaw(usage, 'input_tokens_details', 'cached_tokens'),
+        from_json(usage, 'input_cached_tokens', 'cache_read_input_tokens', 'cached_input_tokens')))) as read_found,
+    tokens(if(write_1h_text != '' or usage = '', write_1h_text,
+        JSONExtractRaw(usage, 'cache_creation', 'ephemeral_1h_input_tokens'))) as write_1h_found,
+    greatest(tokens(if(write_text != '' or usage = '', write_text,
+        from_json(usage, 'cache_creation_input_tokens', 'input_cache_creation', 'cache_write_tokens'))),
+        tokens(write_5m_text) + write_1h_found) as write_found,
+    -- Input is inclusive everywhere. Where the parts are more than the whole, the source was exclusive
+    -- (raw Anthropic, OpenLIT's Anthropic scope, Bedrock Converse) and the whole is their sum.
+    if(read_found + write_found > in_found, in_found + read_found + write_found, in_found) as in_whole,
+    tokens(if(out_text != '' or usage = '', out_text,
+        from_json(usage, 'completion_tokens', 'output_tokens', 'output'))) as out_found,
+    tokens(if(think_text != '' or usage = '', think_text, multiIf(
+        JSONHas(usage, 'completion_tokens_details', 'reasoning_tokens'), JSONExtractRaw(usage, 'completion_tokens_details', 'reasoning_tokens'),
+        JSONHas(usage, 'output_tokens_details', 'reasoning_tokens'), JSONExtractRaw(usage, 'output_tokens_details', 'reasoning_tokens'),
+        from_json(usage, 'output_reasoning_tokens', 'reasoning_tokens', 'thoughts_token_count')))) as think_found,
+
+    -- What the span is: the first dialect that says so, each in its own words; then what it carries.
+    lower(coalesce(nullIf(kind_own, ''), nullIf(kind_langfuse, ''), nullIf(kind_openinference, ''), '')) as said,
+    lower(coalesce(nullIf(kind_traceloop, ''), nullIf(kind_laminar, ''), nullIf(kind_mlflow, ''), '')) as said_late,
+    multiIf(
+        said != '', transform(said,
+            ['generation', 'llm', 'embedding', 'tool', 'agent', 'chain', 'span', 'prompt', 'retriever', 'reranker', 'guard', 'guardrail', 'wrapper'],
+            ['generation', 'generation', 'embedding', 'tool', 'agent', 'chain', 'chain', 'chain', 'retriever', 'retriever', 'guard', 'guard', 'wrapper'], 'other'),
+        named.operation != '', transform(lower(named.operation),
+            ['chat', 'generate_content', 'text_completion', 'embeddings', 'execute_tool', 'invoke_agent', 'create_agent', 'invoke_workflow', 'retrieval'],
+            ['generation', 'generation', 'generation', 'embedding', 'tool', 'agent', 'agent', 'chain', 'retriever'], 'other'),
+        said_late != '' and said_late not in ('default', 'unknown'), transform(said_late,
+            ['llm', 'chat_model', 'tool', 'agent', 'workflow', 'task', 'chain', 'embedding', 'embeddings', 'retriever', 'reranker', 'executor', 'evaluator'],
+            ['generation', 'generation', 'tool', 'agent', 'chain', 'chain', 'chain', 'embedding', 'embedding', 'retriever', 'retriever', 'chain', 'other'], 'other'),
+        -- Vercel: only *.doGenerate, *.doStream and *.doEmbed are calls; their parents repeat the usage.
+        match(vercel_operation, '\\.do(Generate|Stream)$'), 'generation',
+        endsWith(vercel_operation, '.doEmbed'), 'embedding',
+        vercel_operation = 'ai.toolCall', 'tool',
+        vercel_operation != '', 'wrapper',
+        kind_genkit != '', transform(kind_genkit, ['model', 'embedder', 'tool', 'retriever', 'agent'],
+            ['generation', 'embedding', 'tool', 'retriever', 'agent'], 'chain'),
+        request_type != '', transform(request_type, ['embedding', 'rerank'], ['embedding', 'retriever'], 'generation'),
+        named.tool_name != '', 'tool',
+        -- PydanticAI's agent runs carry the sum of their calls' usage and say no operation.
+        named.agent_name != '', 'agent',
+        requested != '' or named.response_model != '', 'generation',
+        'other') as decided,
+
+    transform(lower(replaceRegexpOne(named.provider, '\\.(chat|responses|messages|embedding|embeddings|completion)$', '')),
+        ['azure', 'azure_openai', 'azure-openai', 'az.ai.openai', 'az.ai.inference', 'bedrock', 'amazon-bedrock', 'amazon_bedrock',
+         'aws_bedrock', 'vertexai', 'vertex_ai', 'google_vertexai', 'google.vertex', 'gemini', 'google_genai', 'google.generative-ai',
+         'mistral', 'mistralai', 'xai', 'moonshot', 'moonshotai'],
+        ['azure.ai.openai', 'azure.ai.openai', 'azure.ai.openai', 'azure.ai.openai', 'azure.ai.inference', 'aws.bedrock', 'aws.bedrock', 'aws.bedrock',
+         'aws.bedrock', 'gcp.vertex_ai', 'gcp.vertex_ai', 'gcp.vertex_ai', 'gcp.vertex_ai', 'gcp.gemini', 'gcp.gemini', 'gcp.gemini',
+         'mistral_ai', 'mistral_ai', 'x_ai', 'moonshot_ai', 'moonshot_ai']) as provider_name,
+
+    -- Messages. An event may hold them too: the operation's details, or the legacy one event a message.
+    (wanted) -> event_maps[indexOf(event_names, 'gen_ai.client.inference.operation.details')][wanted] as detail,
+    arrayFilter((m, n) -> n in ('gen_ai.system.message', 'gen_ai.user.message', 'gen_ai.assistant.message', 'gen_ai.tool.message', 'gen_ai.content.prompt'), event_maps, event_names) as asked,
+    arrayFilter(n -> n in ('gen_ai.system.message', 'gen_ai.user.message', 'gen_ai.assistant.message', 'gen_ai.tool.message', 'gen_ai.content.prompt'), event_names) as askers,
+    arrayFilter((m, n) -> n in ('gen_ai.choice', 'gen_ai.content.completion'), event_maps, event_names) as answered,
+    if(empty(asked), '', concat('[', arrayStringConcat(arrayMap((m, n) -> toJSONString(mapUpdate(map('role', splitByChar('.', n)[2]), m)), asked, askers), ','), ']')) as asked_json,
+    if(empty(answered), '', concat('[', arrayStringConcat(arrayMap(m -> toJSONString(mapUpdate(map('role', 'assistant'), m)), answered), ','), ']')) as answered_json,
+    -- Indexed keys become an array of messages in one pass; inner paths stay dotted ("tool_calls.0...")
+    -- and are nested by messages.py when one trace is read, which is three times cheaper than here.
+    family -> arrayMap(t -> (t.2, t.3, t.4), arraySort(t -> t.2, arrayFilter(t -> t.1 = family and t.2 < 1000, indexed))) as family_of,
+    entries -> if(empty(entries), '', concat('[', substring(arrayStringConcat(arrayMap((t, before) ->
+        concat(if(t.1 = before, ',', '},{'), toJSONString(if(t.2 = '', 'value', t.2)), ':', toJSONString(t.3)),
+        entries, arrayPushFront(arrayPopBack(entries.1), 65535::UInt16)), ''), 3), '}]')) as to_messages,
+    if(vercel_text = '' and vercel_tool_calls = '', '', concat('[{"role":"assistant"',
+        if(vercel_text = '', '', concat(',"content":', toJSONString(vercel_text))),
+        if(vercel_tool_calls = '', '', concat(',"tool_calls":', if(isValidJSON(vercel_tool_calls), vercel_tool_calls, toJSONString(vercel_tool_calls)))),
+        '}]')) as vercel_answer,
+
+    arrayFirst((m, n) -> n = 'exception', event_maps, event_names) as thrown,
+    -- A JSON list, a JSON string, or a bare word.
+    multiIf(named.finish_reasons = '', [], startsWith(named.finish_reasons, '['), JSONExtract(named.finish_reasons, 'Array(String)'),
+        startsWith(named.finish_reasons, '"'), [JSONExtractString(named.finish_reasons)], [named.finish_reasons]) as reasons,
+    arrayFilter((p, v) -> v != '',
+        ['temperature', 'top_p', 'top_k', 'max_tokens', 'seed', 'frequency_penalty', 'presence_penalty', 'stop', 'reasoning'],
+        [param_temperature, param_top_p, param_top_k, param_max_tokens, param_seed, param_frequency_penalty, param_presence_penalty, param_stop, param_reasoning] as param_values) as param_names,
+    if(params_json = '', [], arrayFilter(t -> t.1 in ('temperature', 'top_p', 'top_k', 'max_tokens', 'max_completion_tokens', 'max_output_tokens', 'seed', 'frequency_penalty', 'presence_penalty', 'stop', 'stream', 'tool_choice'),
+        JSONExtractKeysAndValuesRaw(params_json))) as params_found,
+    -- OpenInference names the model of a failed call only among the parameters.
+    if(named.request_model != '' or params_json = '', named.request_model, JSONExtractString(params_json, 'model')) as requested,
+    fromUnixTimestamp64Nano(start_ns) as started,
+    toFloat64OrNull(replaceAll(named.cost_reported, '"', '')) as cost_whole,
+    toFloat64OrZero(cost_input) + toFloat64OrZero(cost_output) as cost_parts,
+    if(cost_json = '', 0, greatest(JSONExtractFloat(cost_json, 'total'), JSONExtractFloat(cost_json, 'total_cost'),
+        if(JSONHas(cost_json, 'total') or JSONHas(cost_json, 'total_cost'), 0, arraySum(arrayMap(t -> t.2, JSONExtractKeysAndValues(cost_json, 'Float64')))))) as cost_listed,
+    -- 0 means missing: OpenLIT writes it for every model it has no price for.
+    coalesce(nullIf(cost_whole, 0), nullIf(cost_parts, 0), nullIf(cost_listed, 0)) as cost_found
+select
+    project, spool_segment, trace_id, span_id, parent_span_id,
+    started as start,
+    (end_ns - start_ns) / 1e6 as duration_ms,
+    name,
+    decided as kind,
+    if(status_code = 2 or level = 'ERROR', 'error', 'ok') as status,
+    multiIf(named.status_message != '', named.status_message, level_message != '', level_message, thrown['exception.message']) as status_message,
+    multiIf(named.error_type != '', named.error_type, status_code = 2, thrown['exception.type'], '') as error_type,
+    if(resource['service.name'] != '', resource['service.name'], application) as service,
+    resource['service.version'] as service_version,
+    coalesce(nullIf(named.environment, ''), nullIf(resource['deployment.environment.name'], ''), resource['deployment.environment']) as environment,
+    if(named.vcs_revision != '', named.vcs_revision, resource['vcs.ref.head.revision']) as vcs_revision,
+    scope_name,
+    multiIf(named.operation != '', named.operation,
+        decided = 'generation' and request_type = 'completion', 'text_completion',
+        transform(decided, ['generation', 'embedding', 'tool', 'agent', 'retriever'],
+            ['chat', 'embeddings', 'execute_tool', 'invoke_agent', 'retrieval'], '')) as operation,
+    provider_name as provider,
+    requested as request_model,
+    if(named.response_model != '', named.response_model, requested) as response_model,
+    if(named.response_model != '', named.response_model, requested) as model,
+    response_id,
+    if(named.prompt_name != '' or prompt_json = '', named.prompt_name, JSONExtractString(prompt_json, 'name')) as prompt_name,
+    if(named.prompt_version != '' or prompt_json = '', named.prompt_version, replaceAll(JSONExtractRaw(prompt_json, 'version'), '"', '')) as prompt_version,
+    template_hash, session_id, user_id, agent_name, workflow_name,
+    reasons as finish_reasons,
+    in_whole as input_tokens, out_found as output_tokens, read_found as cache_read_tokens,
+    write_found as cache_write_tokens, write_1h_found as cache_write_1h_tokens,
+    think_found as reasoning_tokens,
+    tokens(named.audio_input_tokens) as audio_input_tokens, tokens(named.audio_output_tokens) as audio_output_tokens,
+    multiIf(named.usage_source != '', named.usage_source, in_whole + out_found > 0, 'provider', 'none') as usage_source,
+    if(cost_found between 0 and 1e8, toDecimal64(assumeNotNull(cost_found), 9), null) as cost_reported,
+    multiIf(ttft_s != '', toFloat64OrNull(ttft_s) * 1000, named.ttft_ms != '', toFloat64OrNull(named.ttft_ms),
+        first_chunk_at = '', null,
+        -- A timestamp, JSON-quoted once or twice by Langfuse's SDK.
+        greatest(0, (toUnixTimestamp64Nano(parseDateTime64BestEffortOrNull(replaceRegexpAll(first_chunk_at, '["\\\\]', ''), 9, 'UTC')) - start_ns) / 1e6)) as ttft_ms,
+    lower(if(named.streaming != '' or params_json = '', named.streaming, JSONExtractRaw(params_json, 'stream'))) in ('true', '1') as streaming,
+    tokens(named.context_window) as context_window,
+    ifNotFinite(toFloat64OrZero(named.context_use), 0) as context_use,
+    toUInt32(least(tokens(named.retries), 1000000)) as retries,
+    lower(named.blocked) in ('true', '1') as blocked,
+    guard_action, service_tier, system_fingerprint,
+    mapUpdate(
+        mapFromArrays(arrayMap(t -> t.1, params_found), arrayMap(t -> t.2, params_found)),
+        mapFromArrays(param_names, arrayFilter(v -> v != '', param_values))) as parameters,
+    multiIf(named.tags = '', [], startsWith(named.tags, '['), JSONExtract(named.tags, 'Array(String)'), splitByChar(',', named.tags)) as tags,
+    segments,
+    named.tool_name as tool_name, tool_call_id,
+    if(named.tool_arguments != '' or decided != 'tool', named.tool_arguments, input_fallback) as tool_arguments,
+    if(named.tool_result != '' or decided != 'tool', named.tool_result, output_fallback) as tool_result,
+    coalesce(nullIf(named.input_messages, ''), nullIf(detail('gen_ai.input.messages'), ''), nullIf(to_messages(family_of(1)), ''),
+        nullIf(asked_json, ''), input_fallback) as input_messages,
+    coalesce(nullIf(named.output_messages, ''), nullIf(detail('gen_ai.output.messages'), ''), nullIf(to_messages(family_of(2)), ''),
+        nullIf(vercel_answer, ''), nullIf(answered_json, ''), output_fallback) as output_messages,
+    if(named.system_instructions != '', named.system_instructions, detail('gen_ai.system_instructions')) as system_instructions,
+    coalesce(nullIf(named.tool_definitions, ''), nullIf(detail('gen_ai.tool.definitions'), ''), nullIf(to_messages(family_of(3)), ''),
+        if(tool_definitions_json = '', '', JSONExtractRaw(tool_definitions_json, 'function_tools'))) as tool_definitions,
+    arrayFilter((m, n) -> n = 'watchpost.guard.verdict', event_maps, event_names) as verdicts,
+    -- What the content and the verdicts do not hold already. Chunks are progress, not messages.
+    if(empty(event_names), '', toJSONString(arrayFilter(t -> t.1 not in ('gen_ai.content.completion.chunk', 'watchpost.guard.verdict') and not (startsWith(t.1, 'gen_ai.') and (endsWith(t.1, '.message') or t.1 in ('gen_ai.choice', 'gen_ai.content.prompt', 'gen_ai.content.completion', 'gen_ai.client.inference.operation.details'))),
+        arrayMap((n, t, m) -> tuple(n, t, m)::Tuple(name String, time_ns UInt64, attributes Map(String, String)), event_names, event_times, event_maps)))) as events,
+    links, attributes, resource
+from {database}.named;

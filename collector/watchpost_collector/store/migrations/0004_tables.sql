@@ -1,0 +1,97 @@
+-- What is kept of every span. Project leads each key, then time or trace: lists and panels read by time,
+-- one trace is read by its id. Wide text lives in `content`, ordered by trace (five times smaller
+-- than by time) with a short life of its own.
+
+create table if not exists {database}.spans {on_cluster}
+(
+    project LowCardinality(String), trace_id String, span_id String, parent_span_id String,
+    start DateTime64(9, 'UTC') codec(Delta, ZSTD(1)), duration_ms Float64, name LowCardinality(String),
+    kind LowCardinality(String), status LowCardinality(String), status_message String,
+    error_type LowCardinality(String), service LowCardinality(String),
+    service_version LowCardinality(String), environment LowCardinality(String), vcs_revision String,
+    scope_name LowCardinality(String), operation LowCardinality(String), provider LowCardinality(String),
+    request_model LowCardinality(String), response_model LowCardinality(String),
+    model LowCardinality(String), response_id String, prompt_name LowCardinality(String),
+    prompt_version LowCardinality(String), session_id String, user_id String,
+    agent_name LowCardinality(String), workflow_name LowCardinality(String),
+    finish_reasons Array(LowCardinality(String)), input_tokens UInt64, output_tokens UInt64,
+    usage_source LowCardinality(String), ttft_ms Nullable(Float64), streaming Bool,
+    service_tier LowCardinality(String), system_fingerprint LowCardinality(String),
+    parameters Map(LowCardinality(String), String), tags Array(LowCardinality(String)),
+    segments Map(LowCardinality(String), String),
+    tool_name LowCardinality(String), tool_call_id String, tool_arguments String, tool_result String,
+    events String, links Array(String),
+    attributes Map(LowCardinality(String), String), resource Map(LowCardinality(String), String),
+    spool_segment LowCardinality(String),
+    -- What the other tables must hold of this span: the proof that an insert arrived whole.
+    has_content Bool, verdict_count UInt16,
+    index trace_index trace_id type bloom_filter(0.01) granularity 1,
+    index segment_index spool_segment type set(16) granularity 4
+)
+engine = {replicated}MergeTree
+partition by toYYYYMM(start)
+order by (project, toStartOfMinute(start), xxHash32(trace_id), span_id)
+ttl toDateTime(start) + interval 6 month
+settings {durable};
+
+create materialized view if not exists {database}.work_to_spans {on_cluster} to {database}.spans as
+select
+    * except (input_messages, output_messages, system_instructions, tool_definitions, verdicts,
+        cost_reported, blocked, guard_action, retries, context_use, context_window, template_hash,
+        cache_read_tokens, cache_write_tokens, cache_write_1h_tokens, reasoning_tokens,
+        audio_input_tokens, audio_output_tokens),
+    input_messages != '' or output_messages != '' or system_instructions != '' or tool_definitions != '' as has_content,
+    length(verdicts) as verdict_count
+from {database}.work;
+
+create table if not exists {database}.content {on_cluster}
+(
+    project LowCardinality(String), trace_id String, span_id String, start DateTime64(9, 'UTC'),
+    input_messages String codec(ZSTD(1)), output_messages String codec(ZSTD(1)),
+    system_instructions String codec(ZSTD(1)), tool_definitions String codec(ZSTD(1)),
+    spool_segment LowCardinality(String)
+)
+engine = {replicated}MergeTree
+partition by toYYYYMMDD(start)
+order by (project, trace_id, span_id)
+ttl toDateTime(start) + interval 30 day
+settings index_granularity = 1024, {durable};
+
+create materialized view if not exists {database}.work_to_content {on_cluster} to {database}.content as
+select
+    project, trace_id, span_id, start, input_messages, output_messages, system_instructions,
+    tool_definitions, spool_segment
+from {database}.work
+where input_messages != '' or output_messages != '' or system_instructions != '' or tool_definitions != '';
+
+create table if not exists {database}.verdicts {on_cluster}
+(
+    project LowCardinality(String), trace_id String, span_id String, start DateTime64(9, 'UTC'),
+    service LowCardinality(String), environment LowCardinality(String), model LowCardinality(String),
+    prompt_name LowCardinality(String), prompt_version LowCardinality(String),
+    guard LowCardinality(String), label LowCardinality(String), direction LowCardinality(String),
+    action LowCardinality(String), tripped Bool, failed Bool, probability Float32, threshold Float32,
+    duration_ms Float64, revision LowCardinality(String), spool_segment LowCardinality(String)
+)
+engine = {replicated}MergeTree
+partition by toYYYYMM(start)
+order by (project, toStartOfMinute(start), guard, xxHash32(trace_id), span_id)
+ttl toDateTime(start) + interval 6 month
+settings {durable};
+
+create materialized view if not exists {database}.work_to_verdicts {on_cluster} to {database}.verdicts as
+select
+    project, trace_id, span_id, start, service, environment, model, prompt_name, prompt_version,
+    verdict['watchpost.guard.name'] as guard,
+    verdict['watchpost.guard.label'] as label,
+    verdict['watchpost.guard.direction'] as direction,
+    verdict['watchpost.guard.action'] as action,
+    verdict['watchpost.guard.tripped'] = 'true' as tripped,
+    verdict['watchpost.guard.failed'] = 'true' as failed,
+    toFloat32OrZero(verdict['watchpost.guard.probability']) as probability,
+    toFloat32OrZero(verdict['watchpost.guard.threshold']) as threshold,
+    toFloat64OrZero(verdict['watchpost.guard.duration_ms']) as duration_ms,
+    verdict['watchpost.guard.revision'] as revision,
+    spool_segment
+from {database}.work
+array join verdicts as verdict;
