@@ -34,7 +34,7 @@ SHORT_COUNT = (
 Point = tuple[int, float | None]
 
 
-def draw_cost(rows: Iterable[tuple[int, str, Decimal]], buckets: Sequence[int]) -> Options:
+def draw_cost(rows: Iterable[tuple[int, str, Decimal | int]], buckets: Sequence[int]) -> Options:
     """Cost in dollars per bucket, stacked by model. Rows are (bucket ms, model, dollars)."""
     stacks = _stack(((at, name, float(cost)) for at, name, cost in rows), buckets)
     return _plot(_bars(stacks), MONEY, MONEY)

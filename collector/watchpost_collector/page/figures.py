@@ -41,6 +41,8 @@ def format_duration(milliseconds: float | None) -> str:
         return NOTHING
     if milliseconds < 1:
         return f"{milliseconds:.2f} ms"
+    if milliseconds < 9.95:
+        return f"{milliseconds:.1f} ms"
     if milliseconds < 999.5:
         return f"{milliseconds:.0f} ms"
     if milliseconds < 59_995:

@@ -39,7 +39,8 @@ class FilterBar:
         self._changed = changed
         self._ranges: dict[str, ui.element] = {}
         self._pickers: dict[str, ui.select] = {}
-        with box("div", "wp-bar"):
+        self._bar = box("div", "wp-bar", "filters")
+        with self._bar:
             with box("div", "wp-ranges", "ranges"):
                 for name in RANGES:
                     self._ranges[name] = button(
@@ -65,8 +66,14 @@ class FilterBar:
                 on_change=lambda event: self.choose(name, event.value or ""),
             )
             self._pickers[name] = control
-        control.classes("wp-pick").props("outlined dense clearable options-dense hide-bottom-space")
+        control.classes(f"wp-pick {name}").props(
+            "outlined dense clearable options-dense hide-bottom-space"
+        )
         control.props["data-test"] = f"filter-{name}"
+
+    def show(self, visible: bool) -> None:
+        """Hide the controls while there is nothing to narrow."""
+        self._bar.set_visibility(visible)
 
     def offer(self, choices: Mapping[str, Sequence[str]]) -> None:
         """Put the stored values of each dimension into its picker."""

@@ -125,6 +125,7 @@ class OverviewPage:
         self._say(f"updated {datetime.now(UTC):%H:%M:%S} UTC", stale=False)
         self._bar.offer(overview.choices)
         self._empty.set_visibility(not overview.stored)
+        self._bar.show(overview.stored)
         self._body.set_visibility(overview.stored)
         if not overview.stored:
             if not self._empty.default_slot.children:
@@ -157,14 +158,14 @@ class OverviewPage:
             "cost",
             tiles["cost"],
             format_money(tiles["cost"]),
-            f"{format_count(unpriced)} calls unpriced" if unpriced else "every call priced",
+            f"{_count_calls(unpriced)} unpriced" if unpriced else "",
             "warn" if unpriced else "",
         )
         cached = tiles["cache_read_tokens"]
         note = f"{format_share(cached, tiles['input_tokens'])} from cache" if cached else ""
         self._set("input", tiles["input_tokens"], format_count(tiles["input_tokens"]), note)
         estimated = int(tiles["estimated"])
-        note = f"{format_count(estimated)} calls estimated" if estimated else ""
+        note = f"{_count_calls(estimated)} estimated" if estimated else ""
         self._set("output", tiles["output_tokens"], format_count(tiles["output_tokens"]), note)
         errors = int(tiles["errors"])
         note = f"{format_count(errors)} of {format_count(calls)} calls" if calls else ""
@@ -198,7 +199,7 @@ class OverviewPage:
             counts[row["at"]][1] += row["errors"]
         drawn = {
             "cost-over-time": charts.draw_cost(
-                ((row["at"], row["model"], row["cost"]) for row in models), buckets
+                ((row["at"], row["model"], row["cost"] or 0) for row in models), buckets
             ),
             "calls-over-time": charts.draw_calls(
                 ((at, calls, errors) for at, (calls, errors) in counts.items()), buckets
@@ -233,6 +234,10 @@ def label_prompt(row: Row) -> str:
     return f"{row['prompt_name'] or 'unnamed'} · {row['prompt_version'] or 'no version'}"
 
 
+def _count_calls(count: int) -> str:
+    return f"{format_count(count)} call" + ("" if count == 1 else "s")
+
+
 _MEASURES = (
     ("Calls", True), ("Errors", True), ("Input", True), ("Output", True), ("p95", True),
     ("Cost", True),
@@ -241,7 +246,7 @@ _MEASURES = (
 
 def _measures(row: Row) -> list[str | Callable[[], Any]]:
     def cost() -> None:
-        text("span", format_money(row["cost"]) if row["unpriced"] < row["calls"] else NOTHING)
+        text("span", format_money(row["cost"]))
         if row["unpriced"]:
             text("div", f"{format_count(row['unpriced'])} unpriced", "sub")
 
@@ -268,7 +273,7 @@ def _draw_prompts(rows: list[Row]) -> None:
 def _draw_guards(rows: list[Row]) -> None:
     heads = [
         ("Guard", False), ("Label", False), ("Direction", False), ("Checked", True),
-        ("Tripped", True), ("Share", True), ("Blocked", True), ("Failed", True), ("p95", True),
+        ("Tripped", True), ("Share", True), ("Blocked", True), ("Failed", True), ("Took", True),
     ]  # fmt: skip
     cells = [
         [

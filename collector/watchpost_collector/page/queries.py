@@ -19,13 +19,13 @@ EXTENT = """
 select count() as calls,
     toUnixTimestamp64Milli(toDateTime64(min(start), 3, 'UTC')) as first_ms,
     toUnixTimestamp64Milli(toDateTime64(max(start), 3, 'UTC')) as last_ms
-from watchpost.generations
+from generations
 where {project:String} = '' or project = {project:String}
 """
 
 ANY_SPAN = """
 select count() > 0 as any_span from (
-    select 1 from watchpost.spans
+    select 1 from spans
     where {project:String} = '' or project = {project:String} limit 1
 )
 """
@@ -34,7 +34,7 @@ TILES = f"""
 select count() as calls,
     countIf(status = 'error') as errors,
     countIf(blocked) as blocked,
-    sum(ifNull(cost, 0)) as cost,
+    sum(cost) as cost,
     countIf(price_state = 'unpriced') as unpriced,
     sum(input_tokens) as input_tokens,
     sum(output_tokens) as output_tokens,
@@ -44,23 +44,23 @@ select count() as calls,
     quantileOrNull(0.95)(duration_ms) as p95,
     quantileOrNull(0.5)(ttft_ms) as first_token_p50,
     quantileOrNull(0.95)(ttft_ms) as first_token_p95
-from watchpost.generations
+from generations
 where {_CALLS}
 """  # noqa: S608  only constants of this file are joined
 
 GUARD_TILE = f"""
 select countIf(tripped) as tripped, countIf(failed) as failed, count() as checked
-from watchpost.verdicts
+from verdicts
 where {_CALLS}
 """  # noqa: S608
 
 BY_MODEL_OVER_TIME = f"""
 select intDiv(toUnixTimestamp(start), {{bucket:UInt32}}) * {{bucket:UInt32}} * 1000 as at,
     model,
-    sum(ifNull(cost, 0)) as cost,
+    sum(cost) as cost,
     count() as calls,
     countIf(status = 'error') as errors
-from watchpost.generations
+from generations
 where {_CALLS}
 group by at, model
 order by at, model
@@ -72,7 +72,7 @@ select intDiv(toUnixTimestamp(start), {{bucket:UInt32}}) * {{bucket:UInt32}} * 1
     quantile(0.5)(duration_ms) as p50,
     quantile(0.95)(duration_ms) as p95,
     quantileOrNull(0.5)(ttft_ms) as first_token
-from watchpost.generations
+from generations
 where {_CALLS}
 group by at
 order by at
@@ -84,7 +84,7 @@ select intDiv(toUnixTimestamp(start), {{bucket:UInt32}}) * {{bucket:UInt32}} * 1
     prompt_name,
     prompt_version,
     sum(input_tokens + output_tokens) as tokens
-from watchpost.generations
+from generations
 where {_CALLS}
 group by at, prompt_name, prompt_version
 order by at, prompt_name, prompt_version
@@ -95,12 +95,12 @@ BY_MODEL = f"""
 select model, any(provider) as provider, count() as calls,
     countIf(status = 'error') as errors,
     sum(input_tokens) as input_tokens, sum(output_tokens) as output_tokens,
-    sum(ifNull(cost, 0)) as cost, countIf(price_state = 'unpriced') as unpriced,
+    sum(cost) as cost, countIf(price_state = 'unpriced') as unpriced,
     quantile(0.95)(duration_ms) as p95
-from watchpost.generations
+from generations
 where {_CALLS}
 group by model
-order by cost desc, calls desc, model
+order by cost desc nulls last, calls desc, model
 limit 20
 """  # noqa: S608
 
@@ -108,12 +108,12 @@ BY_PROMPT = f"""
 select prompt_name, prompt_version, count() as calls,
     countIf(status = 'error') as errors,
     sum(input_tokens) as input_tokens, sum(output_tokens) as output_tokens,
-    sum(ifNull(cost, 0)) as cost, countIf(price_state = 'unpriced') as unpriced,
+    sum(cost) as cost, countIf(price_state = 'unpriced') as unpriced,
     quantile(0.95)(duration_ms) as p95
-from watchpost.generations
+from generations
 where {_CALLS}
 group by prompt_name, prompt_version
-order by cost desc, calls desc, prompt_name, prompt_version
+order by cost desc nulls last, calls desc, prompt_name, prompt_version
 limit 20
 """  # noqa: S608
 
@@ -121,7 +121,7 @@ BY_GUARD = f"""
 select guard, label, direction, count() as checked, countIf(v.tripped) as tripped,
     countIf(v.action = 'block' and v.tripped) as blocked, countIf(v.failed) as failed,
     quantile(0.95)(duration_ms) as p95
-from watchpost.verdicts as v
+from verdicts as v
 where {_CALLS}
 group by guard, label, direction
 order by tripped desc, checked desc, guard, label, direction
@@ -135,14 +135,14 @@ select arraySort(groupUniqArray(200)(project)) as projects,
     arraySort(groupUniqArray(200)(model)) as models,
     arraySort(groupUniqArray(200)(prompt_name)) as prompts,
     arraySort(groupUniqArray(200)(prompt_version)) as versions
-from watchpost.generations
+from generations
 where start >= fromUnixTimestamp64Milli({since:Int64}, 'UTC')
     and start < fromUnixTimestamp64Milli({until:Int64}, 'UTC')
 """
 
 GUARD_CHOICES = """
 select arraySort(groupUniqArray(200)(guard)) as guards
-from watchpost.verdicts
+from verdicts
 where tripped
     and start >= fromUnixTimestamp64Milli({since:Int64}, 'UTC')
     and start < fromUnixTimestamp64Milli({until:Int64}, 'UTC')
@@ -153,7 +153,7 @@ where tripped
 TRACES = """
 with matching as (
     select trace_id, min(start) as started
-    from watchpost.spans
+    from spans
     where ({project:String} = '' or project = {project:String})
         and start >= fromUnixTimestamp64Milli({since:Int64}, 'UTC')
         and start < fromUnixTimestamp64Milli({until:Int64}, 'UTC')
@@ -163,7 +163,7 @@ with matching as (
         and ({session:String} = '' or session_id = {session:String})
         and (({model:String} = '' and {prompt:String} = '' and {version:String} = '')
             or trace_id in (
-                select trace_id from watchpost.generations
+                select trace_id from generations
                 where ({project:String} = '' or project = {project:String})
                     and start >= fromUnixTimestamp64Milli({since:Int64}, 'UTC')
                     and start < fromUnixTimestamp64Milli({until:Int64}, 'UTC')
@@ -171,18 +171,18 @@ with matching as (
                     and ({prompt:String} = '' or prompt_name = {prompt:String})
                     and ({version:String} = '' or prompt_version = {version:String})))
         and ({status:String} != 'blocked' or trace_id in (
-                select trace_id from watchpost.generations
+                select trace_id from generations
                 where ({project:String} = '' or project = {project:String}) and blocked
                     and start >= fromUnixTimestamp64Milli({since:Int64}, 'UTC')
                     and start < fromUnixTimestamp64Milli({until:Int64}, 'UTC')))
         and ({guard:String} = '' or trace_id in (
-                select trace_id from watchpost.verdicts
+                select trace_id from verdicts
                 where ({project:String} = '' or project = {project:String}) and tripped
                     and guard = {guard:String}
                     and start >= fromUnixTimestamp64Milli({since:Int64}, 'UTC')
                     and start < fromUnixTimestamp64Milli({until:Int64}, 'UTC')))
         and ({text:String} = '' or trace_id in (
-                select trace_id from watchpost.content
+                select trace_id from content
                 where ({project:String} = '' or project = {project:String})
                     and start >= fromUnixTimestamp64Milli({since:Int64}, 'UTC')
                     and start < fromUnixTimestamp64Milli({until:Int64}, 'UTC')
@@ -206,7 +206,7 @@ shown as (
         countIf(status = 'error') as errors,
         max(user_id) as user_id,
         max(session_id) as session_id
-    from watchpost.spans
+    from spans
     where ({project:String} = '' or project = {project:String})
         and start >= fromUnixTimestamp64Milli({since:Int64} - 86400000, 'UTC')
         and start < fromUnixTimestamp64Milli({until:Int64} + 86400000, 'UTC')
@@ -216,9 +216,9 @@ shown as (
 called as (
     select trace_id, count() as calls, groupUniqArray(4)(model) as models,
         groupUniqArray(4)((prompt_name, prompt_version)) as prompts,
-        sum(input_tokens + output_tokens) as tokens, sum(ifNull(cost, 0)) as cost,
+        sum(input_tokens + output_tokens) as tokens, sum(cost) as cost,
         countIf(price_state = 'unpriced') as unpriced, countIf(blocked) as blocked
-    from watchpost.generations
+    from generations
     where ({project:String} = '' or project = {project:String})
         and start >= fromUnixTimestamp64Milli({since:Int64} - 86400000, 'UTC')
         and start < fromUnixTimestamp64Milli({until:Int64} + 86400000, 'UTC')
@@ -227,7 +227,7 @@ called as (
 ),
 judged as (
     select trace_id, groupUniqArrayIf(6)(guard, tripped) as guards
-    from watchpost.verdicts
+    from verdicts
     where ({project:String} = '' or project = {project:String})
         and start >= fromUnixTimestamp64Milli({since:Int64} - 86400000, 'UTC')
         and start < fromUnixTimestamp64Milli({until:Int64} + 86400000, 'UTC')
@@ -246,7 +246,7 @@ left join judged on judged.trace_id = shown.trace_id
 order by started desc, trace_id
 """
 
-# A trace's spans come with what the accounting knows of them; `watchpost.generations` holds only
+# A trace's spans come with what the accounting knows of them; `generations` holds only
 # the calls that count, so a wrapper has no cost here either.
 TRACE_SPANS = """
 select spans.span_id as span_id, spans.parent_span_id as parent_span_id, spans.name as name,
@@ -257,41 +257,41 @@ select spans.span_id as span_id, spans.parent_span_id as parent_span_id, spans.n
     generations.price_state as price_state, generations.blocked as blocked,
     generations.span_id != '' as counted
 from (
-    select * from watchpost.spans
+    select * from spans
     where ({project:String} = '' or project = {project:String}) and trace_id = {trace:String}
     order by start limit {limit:UInt32}
 ) as spans
 left join (
-    select * from watchpost.generations
+    select * from generations
     where ({project:String} = '' or project = {project:String}) and trace_id = {trace:String}
 ) as generations on generations.span_id = spans.span_id
 order by start, span_id
 """
 
 TRACE_TOTALS = """
-select count() as calls, sum(ifNull(cost, 0)) as cost,
+select count() as calls, sum(cost) as cost,
     countIf(price_state = 'unpriced') as unpriced,
     sum(input_tokens) as input_tokens, sum(output_tokens) as output_tokens,
     max(session_id) as session_id, max(user_id) as user_id
-from watchpost.generations
+from generations
 where ({project:String} = '' or project = {project:String}) and trace_id = {trace:String}
 """
 
 TRACE_SPAN_COUNT = """
 select count() as spans, countIf(status = 'error') as errors
-from watchpost.spans
+from spans
 where ({project:String} = '' or project = {project:String}) and trace_id = {trace:String}
 """
 
 SPAN = """
-select * from watchpost.spans
+select * from spans
 where ({project:String} = '' or project = {project:String})
     and trace_id = {trace:String} and span_id = {span:String}
 order by start limit 1
 """
 
 SPAN_CALL = """
-select * from watchpost.generations
+select * from generations
 where ({project:String} = '' or project = {project:String})
     and trace_id = {trace:String} and span_id = {span:String}
 order by start limit 1
@@ -303,7 +303,7 @@ select substringUTF8(input_messages, 1, 2000000) as input_messages,
     substringUTF8(output_messages, 1, 2000000) as output_messages,
     substringUTF8(system_instructions, 1, 200000) as system_instructions,
     substringUTF8(tool_definitions, 1, 200000) as tool_definitions
-from watchpost.content
+from content
 where ({project:String} = '' or project = {project:String})
     and trace_id = {trace:String} and span_id = {span:String}
 limit 1
@@ -312,7 +312,7 @@ limit 1
 TRACE_VERDICTS = """
 select span_id, guard, label, direction, action, tripped, failed, probability, threshold,
     duration_ms
-from watchpost.verdicts
+from verdicts
 where ({project:String} = '' or project = {project:String}) and trace_id = {trace:String}
 order by start, guard, label
 limit 2000

@@ -108,7 +108,8 @@ class TracePage:
                 chip("blocked", "warn")
             for guard in _tripped([v for found in trace.verdicts.values() for v in found]):
                 chip(guard, "violet")
-        cost = format_money(totals["cost"]) if totals["calls"] > totals["unpriced"] else "unpriced"
+        cost = format_money(totals["cost"]) if totals["cost"] is not None else ""
+        unpriced = f"{totals['unpriced']} unpriced" if totals["unpriced"] else ""
         facts = [
             ("Started (UTC)", format_time(spans[0]["start"]), "started"),
             ("Duration", format_duration(end - begin), "duration"),
@@ -117,7 +118,7 @@ class TracePage:
             ("Calls", format_count(totals["calls"]), "calls"),
             ("Tokens in", format_count(totals["input_tokens"]), "input"),
             ("Tokens out", format_count(totals["output_tokens"]), "output"),
-            ("Cost", cost if totals["calls"] else "", "cost"),
+            ("Cost", ", ".join(filter(None, (cost, unpriced))), "cost"),
             ("User", totals["user_id"], "user"),
             ("Session", totals["session_id"], "session"),
         ]

@@ -93,6 +93,7 @@ class TracesPage:
         self._fresh.text = f"updated {datetime.now(UTC):%H:%M:%S} UTC"
         self._fresh.classes(remove="stale")
         self._bar.offer(found.choices)
+        self._bar.show(found.stored)
         if found == self._shown:
             return
         self._shown = found
@@ -174,7 +175,7 @@ def _draw_cost(row: Row) -> None:
     if not row["calls"]:
         text("span", NOTHING)
         return
-    text("span", format_money(row["cost"]) if row["unpriced"] < row["calls"] else NOTHING)
+    text("span", format_money(row["cost"]))
     if row["unpriced"]:
         text("div", f"{format_count(row['unpriced'])} unpriced", "sub")
 
