@@ -1,0 +1,77 @@
+"""`watchpost up`: the collector, its page and its query port in one process.
+
+This file reads arguments and prints; everything it starts lives elsewhere.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import sys
+from pathlib import Path
+
+from watchpost_collector.keys import load_keys
+from watchpost_collector.otlp_app import IntakeLimits
+from watchpost_collector.settings import (
+    DATA_SETTING,
+    STORE_SETTING,
+    ServerSettings,
+    default_data,
+    default_store,
+)
+from watchpost_collector.spool import Limits
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The arguments of `watchpost up`."""
+    spool, intake = Limits(), IntakeLimits()
+    add = parser.add_argument
+    add("--data", type=Path, help=f"directory of everything kept ({DATA_SETTING})")
+    add("--store", help=f"chdb:///path or http://user:password@host:8123/db ({STORE_SETTING})")
+    add("--host", default="127.0.0.1", help="address to listen on; others than loopback need keys")
+    add("--port", type=int, default=4318, help="OTLP, page and API; 0 takes a free one")
+    add("--query-port", type=int, default=8123, help="ClickHouse HTTP, read-only")
+    add("--allow-host", action="append", default=[], help="a name browsers may reach this by")
+    add("--keys", type=Path, help="file of keys (or WATCHPOST_KEYS)")
+    add("--ready-file", type=Path, help="JSON of the URLs, written when all is up")
+    add("--flush-interval", type=float, default=spool.segment_age_s, help="seconds to a seal")
+    add("--segment-bytes", type=int, default=spool.segment_bytes, help="bytes to a seal")
+    add("--spool-bytes", type=int, default=spool.bound_bytes, help="bytes that may wait on disk")
+    add("--max-request-bytes", type=int, default=intake.request_bytes, help="of one request")
+
+
+def read_settings(given: argparse.Namespace) -> ServerSettings:
+    """Arguments over environment over defaults."""
+    data = given.data.absolute() if given.data else default_data(os.environ)
+    return ServerSettings(
+        data=data,
+        store=given.store or default_store(data, os.environ),
+        host=given.host,
+        port=given.port,
+        query_port=given.query_port,
+        allow_hosts=tuple(given.allow_host),
+        keys_file=given.keys,
+        ready_file=given.ready_file,
+        spool=Limits(given.segment_bytes, given.flush_interval, given.spool_bytes),
+        intake=IntakeLimits(request_bytes=given.max_request_bytes),
+    )
+
+
+def run(given: argparse.Namespace) -> int:
+    """Run until a signal; ConfigError says what to change."""
+    import uvloop
+
+    from watchpost_collector.page import build_page
+    from watchpost_collector.server import serve
+
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
+    settings = read_settings(given)
+    keys = load_keys(settings.keys_file, os.environ)
+    uvloop.run(serve(settings, keys, _say, build_page))
+    return 0
+
+
+def _say(line: str) -> None:
+    sys.stdout.write(f"watchpost: {line}\n" if line != "ready" else "ready\n")
+    sys.stdout.flush()

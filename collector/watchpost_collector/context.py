@@ -1,0 +1,56 @@
+"""What a running collector shares with the rooms that read: settings, keys, counters, the store.
+
+The engine takes seconds to load, so the store and its reader are promised before they are there.
+This file knows no route.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from watchpost.errors import CollectorError
+from watchpost_collector.counters import Counters
+from watchpost_collector.digests import Digests
+from watchpost_collector.flush import Flusher
+from watchpost_collector.keys import Keys
+from watchpost_collector.settings import ServerSettings
+from watchpost_collector.spool import Spool
+
+if TYPE_CHECKING:
+    from watchpost_collector.query.reader import Reader
+
+
+@dataclass(slots=True)
+class Context:
+    """One running collector; `opened_store` is None until the engine is loaded."""
+
+    settings: ServerSettings
+    keys: Keys
+    spool: Spool
+    digests: Digests
+    counters: Counters
+    flusher: Flusher
+    opened_store: Any = None
+    opened_reader: Reader | None = None
+    started: float = field(default_factory=time.monotonic)
+
+    @property
+    def store(self) -> Any:
+        """The store; CollectorError while it is not there."""
+        if self.opened_store is None:
+            raise CollectorError(_explain(self.flusher), "try again in a moment")
+        return self.opened_store
+
+    @property
+    def reader(self) -> Reader:
+        """The bounded read-only door to the store; CollectorError while it is not there."""
+        if self.opened_reader is None:
+            raise CollectorError(_explain(self.flusher), "try again in a moment")
+        return self.opened_reader
+
+
+def _explain(flusher: Flusher) -> str:
+    state = flusher.state
+    return f"the store is away ({state.reason})" if state.reason else "the store is loading"

@@ -1,0 +1,53 @@
+"""Counters of the collector: every span that came in is in exactly one of the other columns.
+
+`received + recovered = stored + refused + deduplicated + set_aside + waiting`, at every moment,
+counted since the process started. This file knows only the counting.
+"""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import asdict, dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """A reading of the counters, in spans; the `requests_*` ones are in requests.
+
+    `received` counts spans in requests that could be read; `requests_refused` those that could
+    not (malformed, oversize, not allowed), where nobody knows how many spans they held. `waiting`
+    is counted for itself, not derived, so that a lost span shows as a sum that does not add up.
+    """
+
+    received: int = 0
+    recovered: int = 0
+    stored: int = 0
+    refused: int = 0
+    deduplicated: int = 0
+    set_aside: int = 0
+    waiting: int = 0
+    requests_accepted: int = 0
+    requests_refused: int = 0
+
+    def as_dict(self) -> dict[str, int]:
+        """The columns by name."""
+        return asdict(self)
+
+
+class Counters:
+    """The running counts of one process; thread-safe."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._counts = dict.fromkeys(asdict(Counts()), 0)
+
+    def add(self, **changes: int) -> None:
+        """Add to several counters at once, so that no reading falls between them."""
+        with self._lock:
+            for name, change in changes.items():
+                self._counts[name] += change
+
+    def read(self) -> Counts:
+        """All counters at one moment."""
+        with self._lock:
+            return Counts(**self._counts)

@@ -1,0 +1,255 @@
+"""The flusher: sealed segments into the store, each exactly once, its file deleted last.
+
+A segment's name is its deduplication token, but a token is no proof: a file goes only when its
+rows are counted. A segment that may have been in flight when a process died is reconciled by
+count; rows that do not add up are removed and sent under a new name. What the engine cannot read
+is bisected and set aside. While the store is away everything is kept. This file knows no HTTP.
+"""
+
+from __future__ import annotations
+
+import logging
+import queue
+import re
+import threading
+import time
+from concurrent.futures import Future
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Protocol
+
+from watchpost_collector import fault
+from watchpost_collector.counters import Counters
+from watchpost_collector.digests import Digests
+from watchpost_collector.private_files import sync_directory
+from watchpost_collector.segments import count_envelopes, set_segment_aside, split_segment
+from watchpost_collector.spool import Segment, Spool
+
+log = logging.getLogger(__name__)
+
+# Engine errors that say "this content", not "not now": format, parse, range and size errors.
+_CONTENT_CODES = frozenset({6, 26, 27, 33, 72, 117, 128, 131, 321, 407, 444, 636})
+_CODE = re.compile(r"[Cc]ode:? (\d+)")
+_CODE_NAME = re.compile(r"\(([A-Z][A-Z_]{4,})\)")
+_FIRST_BACKOFF_S, _LAST_BACKOFF_S = 0.25, 15.0
+_TRIES_BEFORE_BISECTING = 5
+_PRUNE_EVERY_S = 600.0
+
+
+class SegmentCount(Protocol):
+    """Rows of one segment; `whole` when every row its stored spans promise is there."""
+
+    @property
+    def spans(self) -> int: ...
+    @property
+    def content(self) -> int: ...
+    @property
+    def verdicts(self) -> int: ...
+    @property
+    def calls(self) -> int: ...
+    @property
+    def whole(self) -> bool: ...
+
+
+class SegmentStore(Protocol):
+    """What the flusher asks of a store; every call raises when the store is away."""
+
+    def insert_segment(self, body: bytes | Path, segment: str) -> None:
+        """Insert a segment's envelopes as one deduplicated block."""
+
+    def count_segment(self, segment: str) -> SegmentCount:
+        """The rows of a segment by table, and whether the spans' own word for them holds."""
+
+    def remove_segment(self, segment: str) -> None:
+        """Remove the rows of a segment everywhere."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoreState:
+    """How the store is, in words for people: `starting`, `ready` or `away` and why."""
+
+    name: str = "starting"
+    reason: str = ""
+
+
+class Flusher:
+    """The one thread that inserts; lives from start to `close`.
+
+    `hand_over` takes segments and marks in order. Nothing happens before `start` gives a store.
+    """
+
+    def __init__(self, digests: Digests, counters: Counters, set_aside: Path) -> None:
+        self._spool: Spool | None = None
+        self._digests = digests
+        self._counters = counters
+        self._set_aside = set_aside
+        self._inbox: queue.SimpleQueue[Segment | Future[None] | None] = queue.SimpleQueue()
+        self._stopping = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._state = StoreState()
+        self._prune_at = time.monotonic() + _PRUNE_EVERY_S
+
+    @property
+    def state(self) -> StoreState:
+        """How the store is, as the last try found it."""
+        return self._state
+
+    def bind(self, spool: Spool) -> None:
+        """The spool that gets its room back when a segment is settled."""
+        self._spool = spool
+
+    def hand_over(self, item: Segment | Future[None]) -> None:
+        """Queue a sealed segment, or a future to settle when everything before it is settled."""
+        self._inbox.put(item)
+
+    def start(self, store: SegmentStore) -> None:
+        """Begin to flush."""
+        self._state = StoreState("ready")
+        self._thread = threading.Thread(
+            target=self._run, args=(store,), name="watchpost-flush", daemon=True
+        )
+        self._thread.start()
+
+    def fail(self, reason: str) -> None:
+        """Say that the store could not be opened."""
+        self._state = StoreState("away", reason)
+
+    def close(self) -> None:
+        """Settle what is queued, leave in the spool what the store will not take now, stop."""
+        self._stopping.set()
+        self._inbox.put(None)
+        if self._thread is not None:
+            self._thread.join()
+
+    def _run(self, store: SegmentStore) -> None:
+        while (item := self._inbox.get()) is not None:
+            if isinstance(item, Future):
+                item.set_result(None)
+                continue
+            self._settle(store, item)
+            if time.monotonic() > self._prune_at:
+                self._digests.prune()
+                self._prune_at = time.monotonic() + _PRUNE_EVERY_S
+
+    def _settle(self, store: SegmentStore, segment: Segment) -> None:
+        """Deliver, bisect or keep trying; returns when settled, or when stopping."""
+        backoff_s, tries, renew = _FIRST_BACKOFF_S, 0, False
+        while True:
+            try:
+                if renew:
+                    segment, renew = _send_anew(store, segment), False
+                segment, stored = _reconcile(store, segment)
+                if not stored:
+                    _insert(store, segment)
+                self._state = StoreState("ready")
+                self._finish(segment)
+                return
+            except Exception as error:  # whatever a driver raises, the spans are still on disk
+                tries += 1
+                renew = renew or isinstance(error, _MiscountedError)
+                stubborn = tries >= _TRIES_BEFORE_BISECTING and _answers(store, segment)
+                if _is_about_content(error) or stubborn:
+                    self._bisect(store, segment, error)
+                    return
+                self._state = StoreState("away", _summarize(error))
+                log.warning("segment %s waits: %s", segment.name, _summarize(error))
+            # A retry is never fresh: the failed try may have stored some of it.
+            segment = replace(segment, fresh=False)
+            if self._stopping.wait(backoff_s):
+                return
+            backoff_s = min(backoff_s * 2, _LAST_BACKOFF_S)
+
+    def _finish(self, segment: Segment) -> None:
+        self._digests.keep(segment.name, segment.digests)
+        segment.path.unlink()
+        sync_directory(segment.path.parent)
+        self._counters.add(stored=segment.spans, waiting=-segment.spans)
+        self._release(segment.size_bytes)
+
+    def _bisect(self, store: SegmentStore, segment: Segment, error: Exception) -> None:
+        if has_rows(store.count_segment(segment.name)):
+            store.remove_segment(segment.name)
+        if count_envelopes(segment) > 1:
+            for child in split_segment(segment, 2):
+                self._settle(store, child)
+            return
+        reason = _summarize(error)
+        log.error("segment %s set aside: %s", segment.name, reason)
+        self._digests.keep(segment.name, segment.digests)
+        set_segment_aside(segment, self._set_aside, reason)
+        self._counters.add(set_aside=segment.spans, waiting=-segment.spans)
+        self._release(segment.size_bytes)
+
+    def _release(self, size_bytes: int) -> None:
+        if self._spool is not None:
+            self._spool.release(size_bytes)
+
+
+def is_complete(counts: SegmentCount, segment: Segment) -> bool:
+    """True when every span of the segment is there once, with everything that follows from it."""
+    return counts.spans == segment.spans and counts.whole
+
+
+def has_rows(counts: SegmentCount) -> bool:
+    """True when any table holds something of the segment."""
+    return bool(counts.spans or counts.content or counts.verdicts or counts.calls)
+
+
+class _MiscountedError(Exception):
+    """The engine took a segment and its rows do not add up."""
+
+
+def _reconcile(store: SegmentStore, segment: Segment) -> tuple[Segment, bool]:
+    """Whether the segment is stored already; what is stored of it in part is removed, and renamed.
+
+    Only a segment that was tried before, here or by a process that died, is asked about.
+    """
+    if segment.fresh:
+        return segment, False
+    counts = store.count_segment(segment.name)
+    if is_complete(counts, segment):
+        return segment, True
+    return (_send_anew(store, segment) if has_rows(counts) else segment), False
+
+
+def _insert(store: SegmentStore, segment: Segment) -> None:
+    fault.reach("before_insert")
+    store.insert_segment(segment.path, segment.name)
+    fault.reach("after_insert")
+    counts = store.count_segment(segment.name)
+    if not is_complete(counts, segment):
+        # The engine knew the token but not the rows, or it stored a part of them.
+        raise _MiscountedError(f"{segment.spans} spans sent, counted {counts}")
+
+
+def _send_anew(store: SegmentStore, segment: Segment) -> Segment:
+    store.remove_segment(segment.name)
+    [renamed] = split_segment(segment, 1)
+    return renamed
+
+
+def _answers(store: SegmentStore, segment: Segment) -> bool:
+    try:
+        store.count_segment(segment.name)
+    except Exception:
+        return False
+    return True
+
+
+def _is_about_content(error: Exception) -> bool:
+    from watchpost_collector.store.client import SegmentRefused
+
+    if isinstance(error, SegmentRefused):
+        return True
+    found = _CODE.search(str(error))
+    return found is not None and int(found.group(1)) in _CONTENT_CODES
+
+
+def _summarize(error: Exception) -> str:
+    """The error in one short line, without what an engine quotes: that can be a prompt."""
+    text = str(error)
+    code = _CODE.search(text)
+    if code is not None:
+        name = _CODE_NAME.search(text)
+        return f"engine error {code.group(1)}{' ' + name.group(1) if name else ''}"
+    return f"{type(error).__name__}: {text.splitlines()[0][:200] if text else ''}"

@@ -1,0 +1,110 @@
+"""Repairs of a parsed request, for the few that need one: deep values, and broken UTF-8.
+
+ClickHouse's schema holds scalars and lists of scalars; anything deeper would silently become
+null, so it is folded into its JSON text. A string that is not UTF-8 has its bad bytes replaced
+and the rest of the request kept. This file knows messages, not where they came from.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import math
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
+
+from watchpost_collector.twins import load_raw
+
+
+def fold_request(body: bytes) -> bytes:
+    """The same request with every value deeper than a list of scalars as JSON text."""
+    request = ExportTraceServiceRequest.FromString(body)
+    for attributes in _attribute_lists(request):
+        for pair in attributes:
+            if _is_deep(pair.value):
+                pair.value.string_value = render_json(pair.value)
+    return bytes(request.SerializeToString())
+
+
+def heal_request(body: bytes) -> bytes:
+    """The same request with U+FFFD in place of what is not UTF-8; DecodeError if not protobuf."""
+    message = load_raw().FromString(body)
+    _heal(message)
+    return bytes(message.SerializeToString())
+
+
+def render_json(value: AnyValue) -> str:
+    """An attribute value as compact JSON; bytes as base64, what JSON has no number for as text."""
+    return json.dumps(_to_plain(value), ensure_ascii=False, separators=(",", ":"))
+
+
+def _attribute_lists(request: ExportTraceServiceRequest) -> Iterator[Iterable[KeyValue]]:
+    for resource in request.resource_spans:
+        yield resource.resource.attributes
+        for scope in resource.scope_spans:
+            yield scope.scope.attributes
+            for span in scope.spans:
+                yield span.attributes
+                for event in span.events:
+                    yield event.attributes
+                for link in span.links:
+                    yield link.attributes
+
+
+def _is_deep(value: AnyValue) -> bool:
+    kind = value.WhichOneof("value")
+    if kind != "array_value":
+        return kind == "kvlist_value"
+    nested = ("array_value", "kvlist_value")
+    return any(item.WhichOneof("value") in nested for item in value.array_value.values)
+
+
+def _to_plain(value: AnyValue) -> Any:
+    kind = value.WhichOneof("value")
+    if kind is None:
+        return None
+    if kind == "array_value":
+        return [_to_plain(item) for item in value.array_value.values]
+    if kind == "kvlist_value":
+        return {pair.key: _to_plain(pair.value) for pair in value.kvlist_value.values}
+    if kind == "bytes_value":
+        return base64.b64encode(value.bytes_value).decode()
+    plain = getattr(value, kind)
+    return str(plain) if isinstance(plain, float) and not math.isfinite(plain) else plain
+
+
+def _heal(message: Any) -> None:
+    # The twin made bytes of strings; the fields that were bytes from the start stay as they are.
+    origin = _ORIGINAL_STRINGS.get(message.DESCRIPTOR.name, frozenset())
+    for field, value in message.ListFields():
+        if field.type == field.TYPE_MESSAGE:
+            for item in value if field.is_repeated else (value,):
+                _heal(item)
+        elif field.name in origin:
+            if field.is_repeated:
+                value[:] = [_heal_text(item) for item in value]
+            else:
+                setattr(message, field.name, _heal_text(value))
+
+
+def _heal_text(content: bytes) -> bytes:
+    return content.decode("utf-8", "replace").encode()
+
+
+def _list_strings() -> dict[str, frozenset[str]]:
+    found: dict[str, frozenset[str]] = {}
+    waiting = [ExportTraceServiceRequest.DESCRIPTOR]
+    while waiting:
+        descriptor = waiting.pop()
+        if descriptor.name in found:
+            continue
+        fields = descriptor.fields
+        found[descriptor.name] = frozenset(f.name for f in fields if f.type == f.TYPE_STRING)
+        waiting += [f.message_type for f in fields if f.message_type is not None]
+    return found
+
+
+_ORIGINAL_STRINGS = _list_strings()

@@ -1,0 +1,119 @@
+"""The routes of the main port: OTLP, health, status and flush; everything else is the page's.
+
+Pure ASGI: one dictionary of paths, no framework between a span and the spool. This file knows who
+answers which path, and none of what they answer with.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import Mapping
+
+from watchpost_collector.context import Context
+from watchpost_collector.origin import App, Receive, Scope, Send
+from watchpost_collector.otlp_app import OtlpApp
+
+_FLUSH_TIMEOUT_S = 30.0
+
+
+class Switch:
+    """An app that is promised before it is there; until then it answers that it is starting."""
+
+    def __init__(self) -> None:
+        self.app: App | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if self.app is not None:
+            await self.app(scope, receive, send)
+        elif scope["type"] == "websocket":
+            await receive()
+            await send({"type": "websocket.close", "code": 1013})
+        else:
+            answer = {"error": "watchpost is starting; spans are taken already"}
+            await send_json(send, 503, answer, retry_after_s=2)
+
+
+def build_app(context: Context, otlp: OtlpApp, page: App) -> App:
+    """The app of the main port, without its origin guard."""
+
+    async def dispatch(scope: Scope, receive: Receive, send: Send) -> None:
+        path = scope["path"] if scope["type"] == "http" else ""
+        if path.startswith("/v1/"):
+            await otlp(scope, receive, send)
+        elif path == "/healthz":
+            await _answer_health(context, scope, send)
+        elif path == "/api/status":
+            await _answer_status(context, scope, send)
+        elif path == "/api/flush":
+            await _answer_flush(context, scope, send)
+        else:
+            await page(scope, receive, send)
+
+    return dispatch
+
+
+async def send_json(
+    send: Send, status: int, answer: Mapping[str, object], *, retry_after_s: int = 0
+) -> None:
+    """Answer with a JSON object."""
+    body = json.dumps(answer).encode()
+    headers = [
+        (b"content-type", b"application/json"),
+        (b"content-length", str(len(body)).encode()),
+        (b"cache-control", b"no-store"),
+    ]
+    if retry_after_s:
+        headers.append((b"retry-after", str(retry_after_s).encode()))
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
+
+
+async def _answer_health(context: Context, scope: Scope, send: Send) -> None:
+    """Healthy means spans are taken; the store may be loading or away meanwhile."""
+    if scope["method"] not in ("GET", "HEAD"):
+        await send_json(send, 405, {"error": "GET /healthz"})
+        return
+    state = context.flusher.state
+    status = {"starting": "starting", "ready": "ok", "away": "degraded"}[state.name]
+    await send_json(send, 200, {"status": status, "store": state.name})
+
+
+async def _answer_status(context: Context, scope: Scope, send: Send) -> None:
+    if scope["method"] != "GET":
+        await send_json(send, 405, {"error": "GET /api/status"})
+        return
+    if context.keys.authorize(scope["headers"], "read") is None:
+        await send_json(send, 401, {"error": "a key that may read is needed"})
+        return
+    state = context.flusher.state
+    answer = {
+        "spans": context.counters.read().as_dict(),
+        "spool": {
+            "waiting_bytes": context.spool.waiting_bytes,
+            "bound_bytes": context.settings.spool.bound_bytes,
+        },
+        "store": {"state": state.name, "reason": state.reason},
+        "uptime_s": round(time.monotonic() - context.started, 3),
+    }
+    await send_json(send, 200, answer)
+
+
+async def _answer_flush(context: Context, scope: Scope, send: Send) -> None:
+    """Answer when everything acknowledged before this request can be queried."""
+    if scope["method"] != "POST":
+        await send_json(send, 405, {"error": "POST /api/flush"})
+        return
+    scopes = ("ingest", "read")
+    if not any(context.keys.authorize(scope["headers"], wanted) for wanted in scopes):
+        await send_json(send, 401, {"error": "a key is needed"})
+        return
+    try:
+        await asyncio.wait_for(asyncio.wrap_future(context.spool.mark()), _FLUSH_TIMEOUT_S)
+    except TimeoutError:
+        state = context.flusher.state
+        reason = f"the store is {state.name} {state.reason}".strip()
+        await send_json(send, 503, {"error": reason}, retry_after_s=5)
+        return
+    await send_json(send, 200, {"spans": context.counters.read().as_dict()})

@@ -1,0 +1,247 @@
+"""The running collector: it composes the rooms, opens both ports, and ends in good order.
+
+The listeners open first and spans are taken at once; the engine and the page load meanwhile. On
+SIGTERM or SIGINT it stops listening, seals, flushes and leaves with nothing in memory. This file
+knows the order of things and leaves every decision to the rooms.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import json
+import logging
+import signal
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from typing import Protocol, runtime_checkable
+
+import uvicorn
+
+from watchpost.errors import ConfigError
+from watchpost_collector.context import Context
+from watchpost_collector.counters import Counters
+from watchpost_collector.digests import Digests
+from watchpost_collector.flush import Flusher, SegmentStore
+from watchpost_collector.keys import Keys
+from watchpost_collector.origin import App, OriginGuard, Receive, Scope, Send, served_hosts
+from watchpost_collector.otlp_app import OtlpApp
+from watchpost_collector.private_files import lock_directory, make_private, write_private
+from watchpost_collector.query.facade import Facade
+from watchpost_collector.query.reader import Reader
+from watchpost_collector.routes import Switch, build_app
+from watchpost_collector.segments import recover_segments
+from watchpost_collector.settings import ServerSettings
+from watchpost_collector.spool import Spool
+
+log = logging.getLogger(__name__)
+
+_REOPEN_S = 5.0
+_GRACE_S = 3
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Urls:
+    """Where the server is to be reached."""
+
+    otlp: str
+    query: str
+    page: str
+
+
+@runtime_checkable
+class ClosablePage(Protocol):
+    """The page as the server needs it: an ASGI app that can be closed."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None: ...
+    async def close(self) -> None: ...
+
+
+class _Listener(uvicorn.Server):
+    """A uvicorn server that leaves signals to us: there are two of them in one process."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+async def serve(
+    settings: ServerSettings,
+    keys: Keys,
+    say: Say,
+    load_page: Callable[[Context], ClosablePage],
+) -> None:
+    """Run until a signal; `say` prints one line for people. Raises ConfigError before it listens.
+
+    `load_page` builds the page when the store is there.
+    """
+    keys.require_keys_for(settings.host)
+    make_private(settings.data, "--data")
+    lock_directory(settings.data, "--data")
+    sockets = [_bind(settings.host, settings.port, "--port")]
+    sockets.append(_bind(settings.host, settings.query_port, "--query-port"))
+    context = build_context(settings, keys)
+    page, query = Switch(), Switch()
+    otlp = OtlpApp(context.spool, context.digests, context.counters, keys, settings.intake)
+    hosts = served_hosts(settings.host, settings.allow_hosts)
+    listeners = [
+        _Listener(_configure(OriginGuard(build_app(context, otlp, page), hosts))),
+        _Listener(_configure(OriginGuard(query, hosts, forms=True, links=False))),
+    ]
+    urls = _name_urls(settings, sockets)
+    stop = _catch_signals()
+    serving = [
+        asyncio.create_task(listener.serve([bound]))
+        for listener, bound in zip(listeners, sockets, strict=True)
+    ]
+    say(f"taking spans at {urls.otlp}/v1/traces; loading the engine")
+    opening = asyncio.create_task(_open(context, settings, page, query, load_page, urls, say))
+    stopping = asyncio.create_task(stop.wait())
+    await asyncio.wait([stopping, opening], return_when=asyncio.FIRST_COMPLETED)
+    if opening.done() and opening.exception() is None:
+        await stopping
+    say("stopping: sealing and flushing what was acknowledged")
+    for listener in listeners:
+        listener.should_exit = True
+    await asyncio.gather(*serving)
+    await _close(context, opening, page)
+
+
+def build_context(settings: ServerSettings, keys: Keys) -> Context:
+    """The spool, recovered, with everything that hangs on it; the store comes later."""
+    directory = make_private(settings.data / "spool", "--data")
+    set_aside = make_private(settings.data / "set-aside", "--data")
+    counters = Counters()
+    digests = Digests(settings.data / "digests")
+    digests.load()
+    recovered = recover_segments(directory, set_aside)
+    flusher = Flusher(digests, counters, set_aside)
+    spool = Spool(directory, settings.spool, flusher.hand_over)
+    flusher.bind(spool)
+    for segment in recovered:
+        digests.restore(segment.digests)
+        counters.add(recovered=segment.spans, waiting=segment.spans)
+        spool.adopt(segment.size_bytes)
+        flusher.hand_over(segment)
+    return Context(settings, keys, spool, digests, counters, flusher)
+
+
+async def _open(
+    context: Context,
+    settings: ServerSettings,
+    page: Switch,
+    query: Switch,
+    load_page: Callable[[Context], ClosablePage],
+    urls: Urls,
+    say: Say,
+) -> None:
+    """Everything that takes seconds: engine, migrations, query port, page; then say `ready`."""
+    await _open_store(context, say)
+    query.app = Facade(context.reader, context.keys)
+    page.app = await _open_page(context, load_page)
+    say(f"page and API   {urls.page}")
+    say(f"OTLP over HTTP {urls.otlp}")
+    say(f"ClickHouse     {urls.query}")
+    if settings.ready_file is not None:
+        settings.ready_file.unlink(missing_ok=True)
+        write_private(settings.ready_file, json.dumps(asdict(urls)).encode())
+    say("ready")
+
+
+async def _open_store(context: Context, say: Say) -> None:
+    while True:
+        try:
+            store = await asyncio.to_thread(_connect, context.settings.store)
+            break
+        except ConfigError:
+            raise
+        except Exception as error:
+            # A server that is away comes back; until then the spool keeps what arrives.
+            context.flusher.fail(f"{type(error).__name__}")
+            say(f"the store cannot be opened ({error}); trying again in {_REOPEN_S:g} s")
+            await asyncio.sleep(_REOPEN_S)
+    context.opened_store = store
+    context.opened_reader = Reader(context.settings.store)
+    context.flusher.start(store)
+
+
+def _connect(dsn: str) -> SegmentStore:
+    from watchpost_collector.store.client import open_store
+    from watchpost_collector.store.migrate import migrate
+
+    store = open_store(dsn)
+    migrate(store)
+    return store
+
+
+async def _open_page(
+    context: Context, load_page: Callable[[Context], ClosablePage]
+) -> ClosablePage:
+    # Importing the page takes a second or two: on a thread, so that spans are taken meanwhile.
+    await asyncio.to_thread(importlib.import_module, "watchpost_collector.page.application")
+    return load_page(context)
+
+
+async def _close(context: Context, opening: asyncio.Task[None], page: Switch) -> None:
+    failure = opening.exception() if opening.done() and not opening.cancelled() else None
+    if not opening.done():
+        opening.cancel()
+        await asyncio.wait([opening])
+    if isinstance(page.app, ClosablePage):
+        await page.app.close()
+    await asyncio.to_thread(context.spool.close)
+    await asyncio.to_thread(context.flusher.close)
+    if context.opened_reader is not None:
+        await asyncio.to_thread(context.opened_reader.close)
+    if context.opened_store is not None:
+        await asyncio.to_thread(context.opened_store.close)
+    if failure is not None:
+        raise failure
+
+
+def _configure(app: App) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,
+        http="httptools",
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        # A proxy's headers are not believed: the origin guard judges what was really asked.
+        proxy_headers=False,
+        timeout_graceful_shutdown=_GRACE_S,
+    )
+
+
+def _bind(host: str, port: int, setting: str) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    bound = socket.socket(family, socket.SOCK_STREAM)
+    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        bound.bind((host, port))
+        bound.listen(1024)
+    except OSError as error:
+        bound.close()
+        cure = f"{error.strerror}; stop what uses it, or choose another (0 takes a free one)"
+        raise ConfigError(setting, f"{host}:{port}", cure) from error
+    bound.setblocking(False)
+    return bound
+
+
+def _name_urls(settings: ServerSettings, sockets: list[socket.socket]) -> Urls:
+    host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(settings.host, settings.host)  # noqa: S104
+    if ":" in host and not host.startswith("["):
+        host = f"[{host}]"
+    main, query = (f"http://{host}:{bound.getsockname()[1]}" for bound in sockets)
+    return Urls(otlp=main, query=query, page=main)
+
+
+def _catch_signals() -> asyncio.Event:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    return stop

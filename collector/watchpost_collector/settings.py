@@ -1,0 +1,42 @@
+"""The collector's settings: argument, then environment, then default, read in one place.
+
+This file knows names and defaults; it opens nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from watchpost_collector.otlp_app import IntakeLimits
+from watchpost_collector.spool import Limits
+
+DATA_SETTING = "WATCHPOST_DATA"
+STORE_SETTING = "WATCHPOST_STORE"
+
+
+@dataclass(frozen=True, slots=True)
+class ServerSettings:
+    """Everything `watchpost up` can be told. Port 0 takes a free one."""
+
+    data: Path
+    store: str
+    host: str = "127.0.0.1"
+    port: int = 4318
+    query_port: int = 8123
+    allow_hosts: tuple[str, ...] = ()
+    keys_file: Path | None = None
+    ready_file: Path | None = None
+    spool: Limits = field(default_factory=Limits)
+    intake: IntakeLimits = field(default_factory=IntakeLimits)
+
+
+def default_data(environ: Mapping[str, str]) -> Path:
+    """The directory of everything kept: WATCHPOST_DATA, else ./watchpost-data."""
+    return Path(environ.get(DATA_SETTING) or "watchpost-data").absolute()
+
+
+def default_store(data: Path, environ: Mapping[str, str]) -> str:
+    """The store's DSN: WATCHPOST_STORE, else the engine embedded in this process."""
+    return environ.get(STORE_SETTING) or f"chdb://{data / 'store'}"

@@ -1,0 +1,265 @@
+"""The spool: accepted requests in files on disk, durable before they are acknowledged.
+
+One writer thread appends envelopes to the open segment file, syncs once for all that came in
+meanwhile, and only then settles their futures. A segment is sealed by size or age and handed on,
+in order. Segment files are insert bodies as they are. This file knows framing and disks; it knows
+no HTTP, no spans and no store.
+"""
+
+from __future__ import annotations
+
+import os
+import queue
+import secrets
+import threading
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from watchpost.errors import Full
+from watchpost_collector.envelope import Letter, frame_head
+from watchpost_collector.private_files import create_private, sync_directory
+
+SUFFIX = ".spool"
+_WRITEV_PARTS = 512
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """When a segment is sealed, and how much may wait on disk. Bytes and seconds."""
+
+    segment_bytes: int = 64 << 20
+    segment_age_s: float = 1.0
+    bound_bytes: int = 4 << 30
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """A sealed segment file: what the flusher sends as it is and then deletes.
+
+    `fresh` is true when no insert of it can have been tried before.
+    """
+
+    name: str
+    path: Path
+    size_bytes: int
+    spans: int
+    digests: tuple[tuple[bytes, int], ...]
+    fresh: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    letter: Letter
+    done: Future[None]
+
+
+@dataclass(frozen=True, slots=True)
+class _Mark:
+    """A request to seal now and, once everything before it has been handed on, to say so."""
+
+    reached: Future[None]
+
+
+@dataclass(slots=True)
+class _Open:
+    name: str
+    path: Path
+    descriptor: int
+    since: float
+    size_bytes: int = 0
+    body_bytes: int = 0
+    spans: int = 0
+    digests: list[tuple[bytes, int]] = field(default_factory=list)
+
+
+class Spool:
+    """The one writer of a spool directory, from start to `close`.
+
+    `hand_on` receives each sealed segment, and each mark's future, in order; it is called on the
+    writer thread and must not block.
+    """
+
+    def __init__(
+        self, directory: Path, limits: Limits, hand_on: Callable[[Segment | Future[None]], None]
+    ) -> None:
+        self._directory = directory
+        self._limits = limits
+        self._hand_on = hand_on
+        self._inbox: queue.SimpleQueue[_Entry | _Mark | None] = queue.SimpleQueue()
+        self._lock = threading.Lock()
+        self._waiting_bytes = 0
+        self._closed = False
+        self._last_ns = 0
+        self._open: _Open | None = None
+        self._writer = threading.Thread(target=self._run, name="watchpost-spool", daemon=True)
+        self._writer.start()
+
+    @property
+    def waiting_bytes(self) -> int:
+        """Bytes accepted and not yet released: in memory, in the open file, in sealed ones."""
+        return self._waiting_bytes
+
+    def append(self, letter: Letter, done: Future[None] | None = None) -> Future[None]:
+        """A future that settles when the letter is on disk; Full when there is no room for it."""
+        future = promise() if done is None else done
+        size = len(letter.body)
+        with self._lock:
+            if self._closed:
+                raise Full("the collector is stopping", 1.0)
+            if self._waiting_bytes + size > self._limits.bound_bytes:
+                reason = f"the spool holds {self._waiting_bytes} bytes and its bound is "
+                raise Full(f"{reason}{self._limits.bound_bytes}", 5.0)
+            self._waiting_bytes += size
+            self._inbox.put(_Entry(letter, future))
+        return future
+
+    def adopt(self, size_bytes: int) -> None:
+        """Count a recovered segment as waiting."""
+        with self._lock:
+            self._waiting_bytes += size_bytes
+
+    def release(self, size_bytes: int) -> None:
+        """Give the room of a segment back: it is stored or set aside."""
+        with self._lock:
+            self._waiting_bytes = max(0, self._waiting_bytes - size_bytes)
+
+    def mark(self) -> Future[None]:
+        """Seal what is open; the future travels through `hand_on` behind everything before it."""
+        future = promise()
+        self._inbox.put(_Mark(future))
+        return future
+
+    def next_name(self) -> str:
+        """A segment name: later ones sort later, and no two collectors give the same one."""
+        with self._lock:
+            self._last_ns = max(time.time_ns(), self._last_ns + 1)
+            return f"{self._last_ns:020d}-{secrets.token_hex(4)}"
+
+    def close(self) -> None:
+        """Take no more, write and seal what was taken, and stop the writer."""
+        with self._lock:
+            if self._closed:
+                return
+            self._closed = True
+            self._inbox.put(None)
+        self._writer.join()
+
+    def _run(self) -> None:
+        while True:
+            batch, mark, stop = self._collect()
+            if batch:
+                self._write(batch)
+            if self._open is not None and (mark or stop or self._is_due(self._open)):
+                self._seal(self._open)
+            if mark is not None:
+                self._hand_on(mark.reached)
+            if stop:
+                return
+
+    def _collect(self) -> tuple[list[_Entry], _Mark | None, bool]:
+        """Everything that waits now, up to a mark, a stop, or a segment's worth of bytes."""
+        batch: list[_Entry] = []
+        size = 0
+        timeout = None
+        if self._open is not None:
+            due = self._open.since + self._limits.segment_age_s
+            timeout = max(0.0, due - time.monotonic())
+        try:
+            item = self._inbox.get(timeout=timeout)
+            while True:
+                if item is None:
+                    return batch, None, True
+                if isinstance(item, _Mark):
+                    return batch, item, False
+                batch.append(item)
+                size += len(item.letter.body)
+                if size >= self._limits.segment_bytes:
+                    return batch, None, False
+                item = self._inbox.get_nowait()
+        except queue.Empty:
+            return batch, None, False
+
+    def _write(self, batch: Sequence[_Entry]) -> None:
+        try:
+            opened = self._open or self._start()
+            self._open = opened
+            size = self._append(opened, batch)
+        except Exception as error:  # the one writer must outlive whatever the disk does
+            self._retreat(batch, error)
+            return
+        opened.size_bytes += size
+        for entry in batch:
+            opened.body_bytes += len(entry.letter.body)
+            opened.spans += entry.letter.spans
+            opened.digests.append((entry.letter.digest, entry.letter.received_ns))
+        for entry in batch:
+            entry.done.set_result(None)
+
+    def _append(self, opened: _Open, batch: Sequence[_Entry]) -> int:
+        parts: list[bytes] = []
+        for entry in batch:
+            parts += (frame_head(entry.letter, opened.name), entry.letter.body)
+        for start in range(0, len(parts), _WRITEV_PARTS):
+            _write_all(opened.descriptor, parts[start : start + _WRITEV_PARTS])
+        os.fdatasync(opened.descriptor)
+        return sum(map(len, parts))
+
+    def _start(self) -> _Open:
+        name = self.next_name()
+        path = self._directory / f"{name}{SUFFIX}"
+        descriptor = create_private(path)
+        sync_directory(self._directory)
+        return _Open(name, path, descriptor, since=time.monotonic())
+
+    def _retreat(self, batch: Sequence[_Entry], error: Exception) -> None:
+        """A write or sync failed: cut the file back to what is durable and refuse the batch."""
+        opened = self._open
+        if opened is not None:
+            with suppress(OSError):
+                os.ftruncate(opened.descriptor, opened.size_bytes)
+                os.fsync(opened.descriptor)
+            self._seal(opened)
+        self.release(sum(len(entry.letter.body) for entry in batch))
+        for entry in batch:
+            reason = f"the spool could not be written ({error})"
+            entry.done.set_exception(Full(reason, 5.0))
+
+    def _is_due(self, opened: _Open) -> bool:
+        if opened.size_bytes >= self._limits.segment_bytes:
+            return True
+        return time.monotonic() - opened.since >= self._limits.segment_age_s
+
+    def _seal(self, opened: _Open) -> None:
+        os.close(opened.descriptor)
+        self._open = None
+        if opened.size_bytes == 0:
+            opened.path.unlink(missing_ok=True)
+            return
+        segment = Segment(
+            name=opened.name,
+            path=opened.path,
+            size_bytes=opened.size_bytes,
+            spans=opened.spans,
+            digests=tuple(opened.digests),
+        )
+        # Room was taken by body; from here on it is the file's size that counts.
+        self.adopt(opened.size_bytes - opened.body_bytes)
+        self._hand_on(segment)
+
+
+def promise() -> Future[None]:
+    """A future whose waiters may give up without cancelling it for the others."""
+    future: Future[None] = Future()
+    future.set_running_or_notify_cancel()
+    return future
+
+
+def _write_all(descriptor: int, parts: Sequence[bytes]) -> None:
+    written = os.writev(descriptor, parts)
+    rest = b"".join(parts)[written:] if written < sum(map(len, parts)) else b""
+    while rest:
+        rest = rest[os.write(descriptor, rest) :]

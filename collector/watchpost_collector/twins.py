@@ -1,0 +1,93 @@
+"""Twins of the OTLP messages: the same wire format, read with other rules.
+
+Built from the published descriptors, so they cannot drift. The *probe* reads what ClickHouse's
+schema can hold and has a required field nobody sends one level below: `IsInitialized()` is false
+exactly when a value is deeper than that, found in C without touching a span. The *raw* twin reads
+strings as bytes, for requests with invalid UTF-8. This file knows descriptors, not what to do.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from typing import Any
+
+from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
+from opentelemetry.proto.collector.trace.v1 import trace_service_pb2
+from opentelemetry.proto.common.v1 import common_pb2
+from opentelemetry.proto.resource.v1 import resource_pb2
+from opentelemetry.proto.trace.v1 import trace_pb2
+
+_FIELD = descriptor_pb2.FieldDescriptorProto
+_FEATURES = descriptor_pb2.FeatureSet
+_OTLP_NAME = re.compile(r"^\.opentelemetry\.proto\.(collector\.)?\w+\.v1\.")
+_SOURCES = (common_pb2, resource_pb2, trace_pb2, trace_service_pb2)
+
+
+@cache
+def load_probe() -> Any:
+    """The message class that flags deep values; it refuses invalid UTF-8 as the original does."""
+    file = _copy_messages("watchpost.probe")
+    messages = {message.name: message for message in file.message_type}
+    poison = file.message_type.add(name="Poison")
+    never = poison.field.add(
+        name="never", number=100_000, type=_FIELD.TYPE_INT32, label=_FIELD.LABEL_OPTIONAL
+    )
+    never.options.features.field_presence = _FEATURES.LEGACY_REQUIRED
+    leaf = file.message_type.add()
+    leaf.CopyFrom(messages["AnyValue"])
+    leaf.name = "Leaf"
+    for field in leaf.field:
+        if field.name in ("array_value", "kvlist_value"):
+            field.type_name = ".watchpost.probe.Poison"
+    for field in messages["AnyValue"].field:
+        if field.name == "kvlist_value":
+            field.type_name = ".watchpost.probe.Poison"
+    messages["ArrayValue"].field[0].type_name = ".watchpost.probe.Leaf"
+    return _build_class(file)
+
+
+@cache
+def load_raw() -> Any:
+    """The message class whose strings are bytes, so that nothing is refused for its encoding."""
+    file = _copy_messages("watchpost.raw")
+    for message in file.message_type:
+        for field in message.field:
+            if field.type == _FIELD.TYPE_STRING:
+                field.type = _FIELD.TYPE_BYTES
+    return _build_class(file)
+
+
+def _copy_messages(package: str) -> descriptor_pb2.FileDescriptorProto:
+    file = descriptor_pb2.FileDescriptorProto(
+        name=f"{package}.proto",
+        package=package,
+        syntax="editions",
+        edition=descriptor_pb2.EDITION_2023,
+    )
+    file.options.features.field_presence = _FEATURES.IMPLICIT
+    for source in _SOURCES:
+        origin = descriptor_pb2.FileDescriptorProto()
+        source.DESCRIPTOR.CopyToProto(origin)
+        file.message_type.extend(origin.message_type)
+        file.enum_type.extend(origin.enum_type)
+    for message in file.message_type:
+        _rename(message, package)
+    return file
+
+
+def _rename(message: descriptor_pb2.DescriptorProto, package: str) -> None:
+    for field in message.field:
+        if field.type_name:
+            field.type_name = _OTLP_NAME.sub(f".{package}.", field.type_name)
+        field.ClearField("json_name")
+        field.ClearField("proto3_optional")
+    for nested in message.nested_type:
+        _rename(nested, package)
+
+
+def _build_class(file: descriptor_pb2.FileDescriptorProto) -> Any:
+    pool = descriptor_pool.DescriptorPool()
+    pool.AddSerializedFile(file.SerializeToString())
+    name = f"{file.package}.ExportTraceServiceRequest"
+    return message_factory.GetMessageClass(pool.FindMessageTypeByName(name))
