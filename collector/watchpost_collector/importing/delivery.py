@@ -20,6 +20,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
 
 from watchpost.errors import CollectorError, ConfigError
 from watchpost_collector.importing.spans import Identity
+from watchpost_collector.keys import DEFAULT_PROJECT
 
 TIMEOUT_S = 120.0
 PATIENCE_S = 120.0
@@ -40,7 +41,7 @@ class Delivery:
     """Connections to one watchpost, kept open; a context manager.
 
     `url` is where spans go, `query_url` where questions are answered. `key` must be allowed both;
-    `project` is where the spans belong, the key's own when empty.
+    `project` (a plain name) is where the spans belong, the key's own when it is empty.
     """
 
     def __init__(self, url: str, query_url: str, key: str = "", project: str = "") -> None:
@@ -48,6 +49,8 @@ class Delivery:
         self._query = _Peer(query_url, "--query-url")
         self._headers = {"Authorization": f"Bearer {key}"} if key else {}
         self._project = {"X-Watchpost-Project": project} if project else {}
+        # Which project a key belongs to is not told; without a key it is the default one.
+        self._where = project or ("" if key else DEFAULT_PROJECT)
 
     def find_stored(self, identities: Iterable[Identity]) -> set[Identity]:
         """Which of these spans are stored already."""
@@ -57,7 +60,7 @@ class Delivery:
             return set()
         # Only hexadecimal made here is spliced in.
         sql = f"SELECT DISTINCT trace_id, span_id FROM watchpost.spans WHERE trace_id IN ({traces})"  # noqa: S608
-        rows = self.query(sql)
+        rows = self.query(f"{sql} AND project = '{self._where}'" if self._where else sql)
         stored = {(bytes.fromhex(str(trace)), bytes.fromhex(str(span))) for trace, span in rows}
         return stored & wanted
 
