@@ -1,0 +1,71 @@
+"""watchpost: see every model call your program makes, and decide what may pass.
+
+    import watchpost
+    watchpost.configure(service="shop")
+    client = watchpost.patch(OpenAI())
+
+    @watchpost.observe(prompt="answer", version="3")
+    def answer(question: str) -> str: ...
+
+Importing this starts nothing and imports nothing heavy: each name is fetched when first used.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from watchpost.errors import Blocked, WatchpostError
+    from watchpost.guard import Guard, Verdict
+    from watchpost.observe import observe, span
+    from watchpost.patching import patch
+    from watchpost.policy import Policy
+    from watchpost.record import Generation
+    from watchpost.scope import current
+    from watchpost.telemetry import configure, flush, shutdown
+
+__all__ = [
+    "Blocked",
+    "Generation",
+    "Guard",
+    "Policy",
+    "Verdict",
+    "WatchpostError",
+    "configure",
+    "current",
+    "flush",
+    "observe",
+    "patch",
+    "shutdown",
+    "span",
+]
+
+_HOMES = {
+    "Blocked": "errors",
+    "Generation": "record",
+    "Guard": "guard",
+    "Policy": "policy",
+    "Verdict": "guard",
+    "WatchpostError": "errors",
+    "configure": "telemetry",
+    "current": "scope",
+    "flush": "telemetry",
+    "observe": "observe",
+    "patch": "patching",
+    "shutdown": "telemetry",
+    "span": "observe",
+}
+
+
+def __getattr__(name: str) -> Any:
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module 'watchpost' has no attribute {name!r}")
+    value = getattr(import_module(f"watchpost.{home}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

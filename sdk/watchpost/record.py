@@ -20,6 +20,7 @@ Attribute = str | bool | int | float | Sequence[str]
 Message = Mapping[str, Any]
 Part = Mapping[str, Any]
 
+_ABSENT = ("Omit", "NotGiven")  # what clients put where nothing was given
 TEXT_CHARACTERS = 200_000
 """A longer text of a message is cut, with a mark that says how much is missing."""
 
@@ -177,18 +178,28 @@ def cut(text: str) -> str:
     return f"{text[:TEXT_CHARACTERS]}[cut: {len(text) - TEXT_CHARACTERS} characters]"
 
 
-def copy_containers(value: Any) -> Any:
-    """A copy that a caller's later `append` does not reach; strings and foreign objects shared."""
-    kind = type(value)
-    if kind is str or kind is int or value is None:
-        return value
-    if kind is dict:
-        return {key: copy_containers(item) for key, item in value.items()}
-    if kind is list or kind is tuple:
-        return [copy_containers(item) for item in value]
-    if isinstance(value, Mapping):
-        return {key: copy_containers(value[key]) for key in value}
-    return value
+def snapshot(value: Any) -> tuple[Any, int]:
+    """A copy that a caller's later `append` does not reach, and about how many bytes it holds.
+
+    Strings and foreign objects are shared.
+    """
+    weight = 0
+
+    def copy(value: Any) -> Any:
+        nonlocal weight
+        kind = type(value)
+        if kind is str:
+            weight += len(value)
+            return value
+        if kind is dict:
+            return {key: copy(item) for key, item in value.items()}
+        if kind is list or kind is tuple:
+            return [copy(item) for item in value]
+        if isinstance(value, Mapping):
+            return {key: copy(value[key]) for key in value}
+        return None if kind.__name__ in _ABSENT else value
+
+    return copy(value), weight
 
 
 def _content_attributes(request: Request, result: Result) -> dict[str, Attribute]:

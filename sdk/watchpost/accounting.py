@@ -1,0 +1,68 @@
+"""What is added to a generation after the call, off the caller's thread: tokens, cost, context.
+
+Tokens are counted only where the provider reported none. A user's own prices go before the public
+ones. It does not know spans.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from watchpost import attributes as names
+from watchpost.pricing import Rates, cost_of, find_rates
+from watchpost.record import NO_USAGE, Generation, Usage
+from watchpost.tokens import estimate
+
+
+def settle(generation: Generation, prices: Mapping[str, Rates], time_ns: int) -> Generation:
+    """The generation with its usage, cost in USD and context window, as far as they are known."""
+    generation = replace(generation, usage=_usage_of(generation))
+    if not generation.model:
+        return generation
+    rates = _rates_of(generation, prices, time_ns)
+    if rates is None:
+        return generation
+    counted = generation.usage.source != names.UNKNOWN
+    return replace(
+        generation,
+        cost_usd=cost_of(generation.usage, rates) if counted else None,
+        context_window=rates.context_window,
+    )
+
+
+def _usage_of(generation: Generation) -> Usage:
+    reported = generation.result.usage
+    if reported is not None and reported.source == names.FROM_PROVIDER:
+        return reported
+    if not generation.result.messages and reported is None:
+        # Nothing was answered, so nothing is known to have been charged.
+        return NO_USAGE
+    counted = estimate(generation.request, generation.result, generation.model)
+    if counted is None:
+        return reported or NO_USAGE
+    if reported is not None:
+        return replace(reported, output_tokens=max(counted[1], reported.output_tokens))
+    return Usage(input_tokens=counted[0], output_tokens=counted[1], source=names.ESTIMATED)
+
+
+def _rates_of(generation: Generation, prices: Mapping[str, Rates], time_ns: int) -> Rates | None:
+    models = [m for m in (generation.result.model, generation.request.model) if m]
+    for model in models:
+        own = prices.get(f"{generation.provider}/{model}") or prices.get(model)
+        if own is not None:
+            return _with_window(own, generation, model, time_ns)
+    tier = generation.result.service_tier
+    for model in models:
+        public = find_rates(generation.provider, model, tier=tier, time_ns=time_ns)
+        if public is not None:
+            return public
+    return None
+
+
+def _with_window(own: Rates, generation: Generation, model: str, time_ns: int) -> Rates:
+    """The user's prices, with the public context window where they name none."""
+    if own.context_window is not None:
+        return own
+    public = find_rates(generation.provider, model, time_ns=time_ns)
+    return replace(own, context_window=public.context_window if public else None)

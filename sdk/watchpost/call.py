@@ -1,0 +1,280 @@
+"""One model call from its request to its end: what a patched client's shells drive.
+
+A `Call` is mutable and lives one call. It opens the span, lets guards see what goes out and comes
+back, and leaves behind a frozen `Generation` that becomes attributes when somebody reads them. It
+does no waiting of its own, so that sync and async shells share it; it does not know any client.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from opentelemetry import context as otel
+from opentelemetry import trace
+from opentelemetry.context import Context
+from opentelemetry.trace import SpanKind
+
+from watchpost import attributes as names
+from watchpost.deferred import defer
+from watchpost.errors import Blocked, GuardUnavailable, WatchpostError
+from watchpost.providers.provider import Provider, Visit, visit_request
+from watchpost.record import (
+    Attribute,
+    Generation,
+    Origin,
+    Request,
+    Result,
+    snapshot,
+    to_attributes,
+)
+from watchpost.runtime import SHIELD, active
+from watchpost.scope import Scope, current_scope, mark_error, name_error
+
+if TYPE_CHECKING:
+    from watchpost.decision import Decision, Ruling
+    from watchpost.guard import Direction, Question
+
+CALL = otel.create_key("watchpost-call")
+
+
+class Call:
+    """The life of one call. `body` is what is sent, `context` where its parts run."""
+
+    __slots__ = (
+        *("body", "chunks", "context", "policy", "provider", "retries", "rulings", "runtime"),
+        *("scope", "server", "span", "streaming", "_blocked", "_ended", "_error", "_first_ns"),
+        *("_kept", "_name", "_result", "_started_ns", "_stream_end", "_weight"),
+    )
+
+    def __init__(
+        self, provider: Provider, name: str, server: str, body: Mapping[str, Any], streaming: bool
+    ) -> None:
+        self.runtime = runtime = active()
+        around = otel.get_current()
+        self.scope: Scope | None = current_scope()
+        self.provider = provider
+        self.server = server
+        self.body = body
+        self.streaming = streaming
+        self.policy = (self.scope.policy if self.scope else None) or runtime.policy
+        self.rulings: tuple[Ruling, ...] = ()
+        self.retries = 0
+        self.chunks: list[Any] = []
+        self._name = name
+        self._kept: Mapping[str, Any] = {}
+        self._result: Result | None = None
+        self._first_ns = 0
+        self._error: BaseException | None = None
+        self._blocked = self._ended = False
+        self._stream_end = ""
+        self._weight = 0
+        self._started_ns = runtime.clock()
+        self.span = runtime.tracer.start_span(
+            f"{provider.operation} {body.get('model', '')}",
+            around,
+            SpanKind.CLIENT,
+            start_time=self._started_ns,
+        )
+        inside = trace.set_span_in_context(self.span, around)
+        self.context: Context = otel.set_value(CALL, self, inside)
+
+    def keep_request(self) -> None:
+        """Keep the request as it is sent; to be called after guards have seen it."""
+        if self.span.is_recording():
+            self._kept, self._weight = snapshot(self.body)
+
+    # --- guards -------------------------------------------------------------------------------
+
+    def has_rules(self, direction: Direction) -> bool:
+        """Whether any guard looks at texts going this way."""
+        return self.policy is not None and bool(self.policy.rules_for(direction))
+
+    @property
+    def holds(self) -> bool:
+        """Whether a stream must be checked whole before any of it is shown."""
+        if self.policy is None:
+            return False
+        return any(rule.action in ("block", "redact") for rule in self.policy.rules_for("output"))
+
+    def ask_input(self) -> Sequence[Question]:
+        """The texts about to be sent."""
+        return self._ask(
+            "input", lambda visit: visit_request(self.body, self.provider.roots, visit)
+        )
+
+    def ask_result(self, result: Any) -> Sequence[Question]:
+        """The texts that came back at once."""
+        return self._ask("output", lambda visit: self.provider.visit_result(result, visit))
+
+    def ask_stream(self) -> Sequence[Question]:
+        """The texts that came back in chunks, each whole."""
+        return self._ask("output", lambda visit: self.provider.visit_stream(self.chunks, visit))
+
+    def apply_input(self, decision: Decision) -> None:
+        """Put the decision's texts into what is sent. Raises Blocked or GuardUnavailable."""
+        self._enforce(decision)
+        if decision.action == "redact":
+            self.body = visit_request(self.body, self.provider.roots, _answers(decision))
+
+    def apply_result(self, result: Any, decision: Decision) -> None:
+        """Put the decision's texts into a result. Raises Blocked or GuardUnavailable."""
+        self._enforce(decision, result)
+        if decision.action == "redact":
+            self.provider.visit_result(result, _answers(decision))
+
+    def apply_stream(self, decision: Decision) -> None:
+        """Put the decision's texts into a held stream. Raises Blocked or GuardUnavailable."""
+        self._enforce(decision)
+        if decision.action == "redact":
+            self.provider.visit_stream(self.chunks, _answers(decision))
+
+    def refuse(self, decision: Decision) -> None:
+        """Block where a redaction was decided but cannot be put into what the user gets."""
+        self._blocked = True
+        error = Blocked("output", decision.verdicts)
+        self.end(error=error)
+        raise error
+
+    # --- the answer -----------------------------------------------------------------------------
+
+    def see(self, chunk: Any) -> None:
+        """Keep one chunk of a stream as it passes."""
+        self.chunks.append(chunk)
+        if not self._first_ns and self.provider.has_output(chunk):
+            self._first_ns = self.runtime.clock()
+
+    def complete(self, result: Any) -> None:
+        """End with a whole result."""
+        if result is not None and self.span.is_recording():
+            with SHIELD:
+                self._result = self.provider.read_result(result)
+        self.end()
+
+    def end(self, error: BaseException | None = None, *, closed: bool = False) -> None:
+        """End the span with what was seen. Only the first call counts."""
+        if self._ended:
+            return
+        self._ended = True
+        if isinstance(error, GeneratorExit):
+            error, closed = None, True
+        self._error = error
+        if closed:
+            self._stream_end = "closed"
+        elif error is not None and self.chunks:
+            self._stream_end = "error"
+        with SHIELD:
+            self._describe()
+        self.span.end(end_time=self.runtime.clock())
+
+    def _describe(self) -> None:
+        if self.scope is not None:
+            self.scope.count_generation(self._result.id if self._result else "")
+        if not self.span.is_recording():
+            return
+        if self._error is not None:
+            mark_error(self.span, self._error, self.runtime)
+        if self.rulings:
+            from watchpost.decision import verdict_attributes
+
+            for ruling in self.rulings:
+                self.span.add_event(names.VERDICT_EVENT, verdict_attributes(ruling))
+        origin = self.scope.origin if self.scope is not None else Origin()
+        weight = self._weight + 300 * len(self.chunks)
+        if self._result is not None:
+            weight += snapshot(self._result.messages)[1]
+        defer(self.span, lambda: self._attributes(origin), weight)
+
+    def _attributes(self, origin: Origin) -> dict[str, Attribute]:
+        from watchpost.accounting import settle
+
+        result = self._result
+        if self.chunks and not self._blocked:
+            result = self.provider.read_stream(self.chunks)
+        error = self._error
+        first_ns = self._first_ns
+        generation = Generation(
+            operation=self.provider.operation,
+            provider=self._name,
+            server=self.server,
+            request=self.provider.read_request(self._kept) if self._kept else Request(),
+            result=result or Result(),
+            origin=origin,
+            streaming=self.streaming,
+            time_to_first_token_s=(first_ns - self._started_ns) / 1e9 if first_ns else None,
+            retries=self.retries,
+            error_type=name_error(error) if error is not None else "",
+            http_status=_http_status(error),
+            stream_end=self._stream_end,
+            blocked=self._blocked,
+            guard_action=self._worst_action(),
+        )
+        settled = settle(generation, self.runtime.prices, self._started_ns)
+        return to_attributes(settled, content=self.runtime.content)
+
+    def _worst_action(self) -> str:
+        if not self.rulings:
+            return ""
+        from watchpost.decision import worst_action
+
+        return worst_action(ruling.action for ruling in self.rulings)
+
+    def _ask(self, direction: Direction, walk: Any) -> Sequence[Question]:
+        from watchpost.guard import Question
+
+        model = str(self.body.get("model", ""))
+        found: list[Question] = []
+
+        def note(text: str) -> str:
+            if text:
+                found.append(Question(text, direction, model))
+            return text
+
+        try:
+            walk(note)
+        except Exception as error:
+            # What cannot be shown to a guard must not pass it.
+            trouble = GuardUnavailable("watchpost", type(error).__name__)
+            self.end(error=trouble)
+            raise trouble from error
+        return found
+
+    def _enforce(self, decision: Decision, result: Any = None) -> None:
+        from watchpost.decision import enforce
+
+        self.rulings = (*self.rulings, *decision.rulings)
+        try:
+            enforce(decision)
+        except WatchpostError as error:
+            self._blocked = True
+            if result is not None or self.chunks:
+                self._keep_withheld(result)
+            if not self._kept:
+                # It was never sent, and the text is what a guard objected to.
+                roots = self.provider.roots
+                self.body = {key: v for key, v in self.body.items() if key not in roots}
+                self.keep_request()
+            self.end(error=error)
+            raise
+
+    def _keep_withheld(self, result: Any) -> None:
+        """A blocked answer was paid for: everything about it is kept but its words."""
+        from dataclasses import replace
+
+        with SHIELD:
+            if result is None:
+                read = self.provider.read_stream(self.chunks)
+            else:
+                read = self.provider.read_result(result)
+            self._result = replace(read, messages=())
+
+
+def _answers(decision: Decision) -> Visit:
+    """Hands the decision's texts out in the order they were asked about."""
+    texts = iter(decision.texts)
+    return lambda text: next(texts) if text else text
+
+
+def _http_status(error: BaseException | None) -> int:
+    status = getattr(error, "status_code", None)
+    return status if isinstance(status, int) else 0

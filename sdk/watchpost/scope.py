@@ -1,0 +1,310 @@
+"""Scopes: the stretch of a program one `@observe` or `span` stands for, and what it hands down.
+
+A scope travels in OpenTelemetry's context beside its span, so it goes wherever the trace goes.
+Prompt, session, user, tags, segments and policy flow from it to the calls inside. It does not know
+providers' formats; what a function returned is read by `recorded`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping
+from contextvars import Token
+from dataclasses import dataclass, field, replace
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+
+from opentelemetry import context as otel
+from opentelemetry import trace
+from opentelemetry.context import Context
+from opentelemetry.trace import Status, StatusCode
+
+from watchpost import attributes as names
+from watchpost.deferred import defer
+from watchpost.errors import ConfigError
+from watchpost.record import Attribute, Origin, dump, origin_attributes, snapshot
+from watchpost.runtime import SHIELD, Runtime, active
+
+if TYPE_CHECKING:
+    from watchpost.policy import Policy
+    from watchpost.record import Generation
+
+SCOPE = otel.create_key("watchpost-scope")
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+_EMPTY = Origin()
+_FIELDS = ("prompt", "version", "template", "session", "user", "tags")
+
+
+@dataclass(frozen=True, slots=True)
+class ScopeSettings:
+    """What was written at a decorator or a `span`."""
+
+    name: str
+    kind: str = names.CHAIN
+    changes: Mapping[str, Any] = field(default_factory=dict)
+    policy: Policy | None = None
+
+
+class Scope:
+    """One run of an observed function, from its start to its end."""
+
+    __slots__ = (
+        *("context", "generations", "inputs", "kind", "name", "origin", "parent", "policy"),
+        *("recorded", "runtime", "seen", "span", "started_ns", "weight", "_ended", "generation"),
+    )
+
+    def __init__(self, settings: ScopeSettings) -> None:
+        self.runtime: Runtime = active()
+        around = otel.get_current()
+        parent = around.get(SCOPE)
+        self.parent: Scope | None = parent if isinstance(parent, Scope) else None
+        self.name = settings.name
+        self.kind = settings.kind
+        inherited: Origin = self.parent.origin if self.parent else _EMPTY
+        self.origin: Origin = change_origin(inherited, settings.changes)
+        above: Policy | None = self.parent.policy if self.parent else None
+        self.policy: Policy | None = settings.policy or above
+        self.generations = 0
+        self.seen: set[str] = set()
+        self.recorded: list[tuple[Any, int]] = []
+        self.generation: Generation | None = None
+        self.inputs: Any = None
+        self.weight = 0
+        self.started_ns = self.runtime.clock()
+        self.span = self.runtime.tracer.start_span(self.name, around, start_time=self.started_ns)
+        self.context: Context = otel.set_value(
+            SCOPE, self, trace.set_span_in_context(self.span, around)
+        )
+        self._ended = False
+
+    def take_inputs(self, inputs: Mapping[str, Any]) -> None:
+        """Keep what the function was given, as it was."""
+        if self.span.is_recording() and self.runtime.content:
+            self.inputs, self.weight = snapshot(inputs)
+
+    def count_generation(self, response_id: str) -> None:
+        """A model call inside was recorded by itself: this scope and those around carry none."""
+        scope: Scope | None = self
+        while scope is not None:
+            scope.generations += 1
+            if response_id:
+                scope.seen.add(response_id)
+            scope = scope.parent
+
+    def record(self, response: Any) -> None:
+        """Note a provider's response that no patched client saw."""
+        self.recorded.append((response, self.runtime.clock()))
+
+    def end(self, output: Any = None, error: BaseException | None = None) -> None:
+        """End the span with what the function returned or raised."""
+        if self._ended:
+            return
+        self._ended = True
+        with SHIELD:
+            self._describe(output, error)
+        self.span.end(end_time=self.runtime.clock())
+
+    def _describe(self, output: Any, error: BaseException | None) -> None:
+        if error is not None and not isinstance(error, GeneratorExit):
+            mark_error(self.span, error, self.runtime)
+        if not self.span.is_recording():
+            return
+        from watchpost.recorded import settle_scope
+
+        output = settle_scope(self, output, failed=error is not None)
+        kept, weight = snapshot(output) if self.runtime.content else (None, 0)
+        defer(self.span, lambda: self._attributes(kept, error), self.weight + weight)
+
+    def _attributes(self, output: Any, error: BaseException | None) -> dict[str, Attribute]:
+        if self.generation is not None:
+            from watchpost.recorded import generation_attributes
+
+            failed = name_error(error) if error is not None else ""
+            generation = replace(self.generation, error_type=failed)
+            return generation_attributes(generation, self.runtime, self.started_ns)
+        found: dict[str, Attribute] = {}
+        if self.inputs:
+            found["input.value"] = dump(self.inputs)
+        if output is not None:
+            found["output.value"] = output if isinstance(output, str) else dump(output)
+        found.update(origin_attributes(self.origin))
+        found[names.KIND] = self.kind
+        if error is not None:
+            found[names.ERROR_TYPE] = name_error(error)
+        return found
+
+
+class Handle:
+    """Where one stands: the innermost scope and span, for links, records and late labels."""
+
+    __slots__ = ("_scope", "_span")
+
+    def __init__(self, scope: Scope | None, span: trace.Span) -> None:
+        self._scope = scope
+        self._span = span
+
+    @property
+    def trace_id(self) -> str:
+        """32 hexadecimal digits; zeros when nothing is being recorded."""
+        return trace.format_trace_id(self._span.get_span_context().trace_id)
+
+    @property
+    def span_id(self) -> str:
+        """16 hexadecimal digits; zeros when nothing is being recorded."""
+        return trace.format_span_id(self._span.get_span_context().span_id)
+
+    def record(self, response: Any) -> None:
+        """Record a provider's response of a client that is not patched.
+
+        The enclosing observed function becomes its generation. Outside of one, nothing happens.
+        """
+        with SHIELD:
+            if self._scope is not None:
+                self._scope.record(response)
+
+    def set(self, **values: Any) -> None:
+        """Set `prompt`, `version`, `template`, `session`, `user`, `tags`; the rest are segments.
+
+        Holds for this scope's span and for calls that start after it.
+        """
+        with SHIELD:
+            if self._scope is not None:
+                self._scope.origin = change_origin(self._scope.origin, values)
+
+    def carry(self, function: Callable[P, R]) -> Callable[P, R]:
+        """The function, running in this place when another thread calls it.
+
+        Threads and executors do not take the context along: `pool.submit(current().carry(work))`.
+        """
+        here = self._scope.context if self._scope is not None else otel.get_current()
+
+        def carried(*args: P.args, **kwargs: P.kwargs) -> R:
+            token = otel.attach(here)
+            try:
+                return function(*args, **kwargs)
+            finally:
+                detach(token)
+
+        return carried
+
+
+class Span:
+    """A scope as a `with` block, plain or async; a new one each time it is entered."""
+
+    __slots__ = ("_open", "_settings")
+
+    def __init__(self, settings: ScopeSettings) -> None:
+        self._settings = settings
+        self._open: list[tuple[Scope, Token[Context]]] = []
+
+    def __enter__(self) -> Handle:
+        scope = Scope(self._settings)
+        self._open.append((scope, otel.attach(scope.context)))
+        return Handle(scope, scope.span)
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace_back: TracebackType | None,
+    ) -> None:
+        scope, token = self._open.pop()
+        detach(token)
+        scope.end(error=error)
+
+    async def __aenter__(self) -> Handle:
+        return self.__enter__()
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace_back: TracebackType | None,
+    ) -> None:
+        self.__exit__(kind, error, trace_back)
+
+
+def current_scope() -> Scope | None:
+    """The innermost scope of this context."""
+    scope = otel.get_current().get(SCOPE)
+    return scope if isinstance(scope, Scope) else None
+
+
+def current() -> Handle:
+    """Where one stands now. Never None: outside everything its ids are zeros."""
+    scope = current_scope()
+    return Handle(scope, scope.span if scope is not None else trace.get_current_span())
+
+
+def detach(token: Token[Context]) -> None:
+    """Leave a context that was attached, also from a task or thread that never entered it."""
+    try:
+        token.var.reset(token)
+    except ValueError:
+        # A generator may be closed from elsewhere; there is nothing to restore there.
+        return
+
+
+def make_settings(name: str, kind: str, policy: Policy | None, **changes: Any) -> ScopeSettings:
+    """Settings from a decorator's keywords. Raises ConfigError for a kind nobody knows."""
+    if kind not in names.KINDS:
+        raise ConfigError("kind", kind, f"use one of {', '.join(names.KINDS)}")
+    segments = changes.pop("segments", None) or {}
+    given = {key: value for key, value in changes.items() if value not in (None, ())}
+    return ScopeSettings(name, kind, {**segments, **given}, policy)
+
+
+def change_origin(origin: Origin, changes: Mapping[str, Any]) -> Origin:
+    """The origin with some values replaced; keys that are no field are segments."""
+    if not changes:
+        return origin
+    known: dict[str, Any] = {key: changes[key] for key in _FIELDS if key in changes}
+    if "prompt" in known:
+        # Another prompt: a version or template of the one around does not describe it.
+        known = {"version": "", "template_hash": "", **known}
+    template = known.pop("template", None)
+    if template is not None:
+        known["template_hash"] = hash_template(template)
+        if not known.get("version") and ("prompt" in known or not origin.version):
+            known["version"] = known["template_hash"]
+    if "tags" in known:
+        known["tags"] = tuple(dict.fromkeys((*origin.tags, *known["tags"])))
+    strings = ("prompt", "version", "session", "user")
+    known.update({key: str(known[key]) for key in strings if known.get(key) is not None})
+    extra = {key: str(value) for key, value in changes.items() if key not in _FIELDS}
+    if extra:
+        _check_segments(extra)
+        known["segments"] = {**origin.segments, **extra}
+    return replace(origin, **known)
+
+
+def hash_template(template: str) -> str:
+    """Twelve hexadecimal digits that stand for a prompt template nobody numbered."""
+    return hashlib.sha256(template.encode("utf-8", "surrogatepass")).hexdigest()[:12]
+
+
+def mark_error(span: trace.Span, error: BaseException, runtime: Runtime) -> None:
+    """Say on a span that it failed; what the error says only where content is kept."""
+    span.set_status(Status(StatusCode.ERROR, str(error) if runtime.content else None))
+    if runtime.content and isinstance(error, Exception):
+        span.record_exception(error)
+
+
+def name_error(error: BaseException) -> str:
+    """What `error.type` calls an exception: its class."""
+    return type(error).__qualname__
+
+
+def _check_segments(segments: Mapping[str, str]) -> None:
+    declared = active().segments
+    for key in segments:
+        if declared and key not in declared:
+            SHIELD.tell_once(
+                f"segment:{key}",
+                "segment '%s' is not declared: say configure(segments=%s) to break down by it",
+                key,
+                (*declared, key),
+            )

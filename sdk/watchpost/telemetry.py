@@ -1,0 +1,191 @@
+"""The OpenTelemetry SDK's one home: what `configure` sets up, and what `shutdown` takes down.
+
+Where the application has its own tracer provider, watchpost's processor joins it; where it has
+none, one is made and offered to the rest of the process. It does not know calls or scopes.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from opentelemetry import trace
+from opentelemetry.context import Context
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor, TracerProvider
+
+from watchpost import attributes as names
+from watchpost.export import build_processor
+from watchpost.pricing import read_overrides
+from watchpost.runtime import TRACER, Runtime, install
+from watchpost.settings import Settings, read_settings
+
+if TYPE_CHECKING:
+    from watchpost.export.processor import ExportProcessor
+    from watchpost.policy import Policy
+
+_log = logging.getLogger("watchpost")
+_lock = threading.Lock()
+
+
+class Relay(SpanProcessor):
+    """Stands in a provider for whichever processor is in force.
+
+    OpenTelemetry's processors cannot be taken out again, and its global provider is set once.
+    """
+
+    def __init__(self, provider: TracerProvider, *, is_ours: bool) -> None:
+        self.provider = provider
+        self.is_ours = is_ours
+        self.target: ExportProcessor | None = None
+
+    def on_start(self, span: Span, parent_context: Context | None = None) -> None:
+        """Nothing: spans are looked at when they have ended."""
+
+    def on_end(self, span: ReadableSpan) -> None:
+        """Hand a finished span on."""
+        target = self.target
+        if target is not None:
+            target.on_end(span)
+
+    def shutdown(self) -> None:
+        """The application shuts its provider down: deliver what is left."""
+        target, self.target = self.target, None
+        if target is not None:
+            target.shutdown()
+
+    def force_flush(self, timeout_millis: int = 30000) -> bool:
+        """Deliver what has ended by now."""
+        target = self.target
+        return target.flush(timeout_millis / 1000) if target is not None else True
+
+
+_relays: list[Relay] = []
+_own: TracerProvider | None = None
+_processor: ExportProcessor | None = None
+
+
+def configure(
+    *,
+    endpoint: str | None = None,
+    key: str | None = None,
+    service: str | None = None,
+    service_version: str | None = None,
+    environment: str | None = None,
+    project: str | None = None,
+    capture: str | None = None,
+    policy: Policy | None = None,
+    prices: Mapping[str, Any] | str | Path | None = None,
+    data_dir: str | Path | None = None,
+    segments: Sequence[str] = (),
+    clock: Callable[[], int] | None = None,
+    enabled: bool | None = None,
+) -> None:
+    """Start recording. Each value is the argument, else its environment variable, else a default.
+
+    `endpoint` is the collector's URL. `policy` applies to every call that has none of its own.
+    `prices` are USD per million tokens by model. `segments` declares the names of dimensions.
+    `clock` gives nanoseconds since 1970 for every span. A second call replaces the first, whose
+    spans are delivered. Raises ConfigError for a value that cannot be used, and nothing later.
+    """
+    arguments = dict(locals())
+    settings = read_settings(arguments, os.environ)
+    overrides = read_overrides(settings.prices)
+    if not settings.enabled:
+        _replace(None)
+        install(Runtime(trace.NoOpTracer(), policy=policy, content=False))
+        return
+    processor = build_processor(
+        endpoint=settings.endpoint,
+        key=settings.key,
+        capture=settings.capture,
+        policy=policy,
+        spill_dir=settings.data_dir,
+        enrich=enrich,
+        backfill=clock is not None,
+    )
+    provider = _find_provider(settings)
+    _replace(processor, provider)
+    install(
+        Runtime(
+            provider.get_tracer(TRACER),
+            clock=clock or time.time_ns,
+            policy=policy,
+            content=_keeps_content(settings, policy),
+            prices=overrides,
+            segments=settings.segments,
+        )
+    )
+
+
+def flush(timeout_s: float = 10.0) -> bool:
+    """Deliver what has ended by now; True when the collector has it all within the time."""
+    processor = _processor
+    return processor.flush(timeout_s) if processor is not None else True
+
+
+def shutdown() -> None:
+    """Deliver or keep what is left, and stop. Decorated code goes on, unrecorded."""
+    _replace(None)
+    install(None)
+
+
+def enrich(span: ReadableSpan) -> Mapping[str, Any]:
+    """What is added to a span on the export thread: nothing, as it computed that when first read.
+
+    Kept as the processor's hook; spans of other instrumentations pass unchanged.
+    """
+    return {}
+
+
+def _find_provider(settings: Settings) -> TracerProvider:
+    """The application's own provider, or one of ours with the settings' resource."""
+    global _own
+    existing = trace.get_tracer_provider()
+    is_global_ours = any(relay.provider is existing and relay.is_ours for relay in _relays)
+    if isinstance(existing, TracerProvider) and not is_global_ours:
+        return existing
+    resource = Resource.create(_resource_attributes(settings))
+    if _own is None or _own.resource != resource:
+        _own = TracerProvider(resource=resource)
+    if not is_global_ours:
+        trace.set_tracer_provider(_own)
+    return _own
+
+
+def _resource_attributes(settings: Settings) -> dict[str, str]:
+    found = {
+        names.SERVICE_NAME: settings.service,
+        names.SERVICE_VERSION: settings.service_version,
+        names.ENVIRONMENT: settings.environment,
+        names.PROJECT: settings.project,
+        names.VCS_REVISION: os.environ.get("WATCHPOST_REVISION"),
+    }
+    return {name: value for name, value in found.items() if value}
+
+
+def _keeps_content(settings: Settings, policy: Policy | None) -> bool:
+    """Whether messages are put on spans at all; what is kept may still be masked on its way out."""
+    if settings.capture is not None:
+        return settings.capture in ("full", "redacted")
+    return settings.is_loopback or (policy is not None and policy.has_redaction)
+
+
+def _replace(processor: ExportProcessor | None, provider: TracerProvider | None = None) -> None:
+    """Put a processor in force everywhere, and deliver what the one before still has."""
+    global _processor
+    with _lock:
+        earlier, _processor = _processor, processor
+        if provider is not None and all(relay.provider is not provider for relay in _relays):
+            relay = Relay(provider, is_ours=provider is _own)
+            provider.add_span_processor(relay)
+            _relays.append(relay)
+        for relay in _relays:
+            relay.target = processor
+    if earlier is not None:
+        earlier.shutdown()
