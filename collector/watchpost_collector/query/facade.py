@@ -123,7 +123,7 @@ class Facade:
 
 
 def _asks(scope: Scope) -> bool:
-    return scope["method"] == "POST" or b"query=" in scope.get("query_string", b"")
+    return scope["method"] not in ("GET", "HEAD") or b"query=" in scope.get("query_string", b"")
 
 
 async def _read_request(scope: Scope, receive: Receive) -> _Request:

@@ -1,0 +1,118 @@
+"""`watchpost query`: one question in SQL to a running watchpost, the answer on the terminal.
+
+It asks the query endpoint, so it may do what any client may and no more, and it needs neither the
+engine nor the server's extra. It does not know the store.
+"""
+
+from __future__ import annotations
+
+import argparse
+import http.client
+import json
+import os
+import re
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlencode, urlsplit
+
+from watchpost.errors import CollectorError, ConfigError
+
+DEFAULT_URL = "http://127.0.0.1:8123"
+URL_SETTING = "WATCHPOST_QUERY_URL"
+KEY_SETTING = "WATCHPOST_KEY"
+READY_FILE = "ready.json"
+_TIMEOUT_S = 60.0
+_FORMATS = {
+    "table": "PrettyCompactNoEscapesMonoBlock",
+    "json": "JSONEachRow",
+    "csv": "CSVWithNames",
+}
+# What is stored was written by strangers: a terminal must not obey it.
+_CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """Where to ask and with which key."""
+
+    url: str
+    key: str = ""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """What `watchpost query` can be told."""
+    parser.add_argument("sql", help="the question; '-' reads it from standard input")
+    parser.add_argument("--format", choices=sorted(_FORMATS), default="table")
+    where = parser.add_mutually_exclusive_group()
+    where.add_argument("--url", help=f"the query endpoint (or {URL_SETTING}; {DEFAULT_URL})")
+    where.add_argument("--data", type=Path, help="the data directory of a watchpost running here")
+    parser.add_argument(
+        "--key", help=f"an admin key (better in {KEY_SETTING}: others see arguments)"
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Ask, print the answer, return 0; raises ConfigError or CollectorError."""
+    endpoint = find_endpoint(args.url, args.data, args.key, os.environ)
+    sql = sys.stdin.read() if args.sql == "-" else args.sql
+    answer = ask(endpoint, sql, _FORMATS[args.format]).decode("utf-8", "replace")
+    shown = _CONTROLS.sub("\N{REPLACEMENT CHARACTER}", answer) if args.format == "table" else answer
+    sys.stdout.write(shown)
+    return 0
+
+
+def find_endpoint(
+    url: str | None, data: Path | None, key: str | None, environ: Mapping[str, str]
+) -> Endpoint:
+    """Argument, then data directory, then environment, then the default port on this machine."""
+    secret = key or environ.get(KEY_SETTING, "")
+    if data is not None:
+        return Endpoint(_read_ready_file(data), secret)
+    return Endpoint(url or environ.get(URL_SETTING, "") or DEFAULT_URL, secret)
+
+
+def ask(endpoint: Endpoint, sql: str, fmt: str) -> bytes:
+    """The answer in the output format `fmt`; CollectorError says what went wrong and the cure."""
+    target = f"/?{urlencode({'default_format': fmt})}"
+    headers = {"Content-Type": "text/plain; charset=utf-8"}
+    if endpoint.key:
+        headers["X-ClickHouse-Key"] = endpoint.key
+    status, body = _post(endpoint.url, target, sql.encode("utf-8", "surrogateescape"), headers)
+    if status == http.client.OK:
+        return body
+    told = body.decode("utf-8", "replace").strip()
+    told = re.sub(r"^Code: \d+\. (?:DB::Exception: )?", "", told)
+    if status == http.client.UNAUTHORIZED:
+        raise CollectorError(told, f"set {KEY_SETTING} or --key")
+    raise CollectorError(told or f"{endpoint.url} answered {status}")
+
+
+def _post(url: str, target: str, body: bytes, headers: Mapping[str, str]) -> tuple[int, bytes]:
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ConfigError("--url", url, f"write it like {DEFAULT_URL}")
+    secure = parts.scheme == "https"
+    kind = http.client.HTTPSConnection if secure else http.client.HTTPConnection
+    connection = kind(parts.hostname, parts.port, timeout=_TIMEOUT_S)
+    try:
+        connection.request("POST", target, body, dict(headers))
+        response = connection.getresponse()
+        return response.status, response.read()
+    except (OSError, http.client.HTTPException) as error:
+        raise CollectorError(
+            f"no watchpost answers at {url} ({error})",
+            "start one with `watchpost up`, or say where it is with --url or --data",
+        ) from error
+    finally:
+        connection.close()
+
+
+def _read_ready_file(data: Path) -> str:
+    path = data / READY_FILE
+    try:
+        return str(json.loads(path.read_text(encoding="utf-8"))["query"])
+    except (OSError, ValueError, KeyError) as error:
+        cure = f"there is no {READY_FILE} in it: start `watchpost up --data {data}` first"
+        raise ConfigError("--data", str(data), cure) from error
