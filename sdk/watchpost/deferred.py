@@ -89,6 +89,7 @@ def defer(span: Span, produce: Produce, weight: int) -> None:
         span.set_attributes(produce())
 
 
-def weight_of(attributes: object) -> int | None:
+def weight_of(span: object) -> int | None:
     """About how many bytes a span's attributes hold, None when nobody deferred them."""
+    attributes = getattr(span, "_attributes", None)
     return attributes.weight if isinstance(attributes, DeferredAttributes) else None
