@@ -1,0 +1,240 @@
+from __future__ import annotations
+
+import os
+import queue
+import stat
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from pathlib import Path
+
+import pytest
+from otlp_bodies import build_request
+
+from watchpost.errors import ConfigError, Full
+from watchpost_collector.envelope import Letter, read_envelopes
+from watchpost_collector.private_files import lock_directory, make_private
+from watchpost_collector.segments import recover_segments, set_segment_aside, split_segment
+from watchpost_collector.spool import Limits, Segment, Spool
+
+SLOW = Limits(segment_age_s=600)
+Item = Segment | Future[None]
+
+
+def build_letter(spans: int = 1, body: bytes | None = None) -> Letter:
+    encoded = build_request(spans).SerializeToString() if body is None else body
+    return Letter(encoded, "default", 1, spans, digest=os.urandom(16))
+
+
+class Outbox:
+    """Spools under test and what they hand on."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = make_private(directory / "spool", "--data")
+        self.set_aside = make_private(directory / "set-aside", "--data")
+        self.items: queue.SimpleQueue[Item] = queue.SimpleQueue()
+        self.spools: list[Spool] = []
+
+    def open(self, limits: Limits = SLOW) -> Spool:
+        self.spools.append(Spool(self.directory, limits, self.items.put))
+        return self.spools[-1]
+
+    def next_segment(self) -> Segment:
+        item = self.items.get(timeout=30)
+        assert isinstance(item, Segment)
+        return item
+
+
+@pytest.fixture
+def outbox(tmp_path: Path) -> Iterator[Outbox]:
+    made = Outbox(tmp_path)
+    yield made
+    for spool in made.spools:
+        spool.close()
+
+
+def test_a_letter_is_on_disk_and_whole_when_its_future_settles(outbox: Outbox) -> None:
+    letter = build_letter()
+
+    outbox.open().append(letter).result(timeout=30)
+
+    [path] = outbox.directory.iterdir()
+    [found] = read_envelopes(path.read_bytes())
+    assert bytes(found.body) == letter.body
+    assert found.segment == path.name.removesuffix(".spool")
+    assert found.whole
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+def test_a_segment_is_sealed_by_age(outbox: Outbox) -> None:
+    spool = outbox.open(Limits(segment_age_s=0.01))
+
+    spool.append(build_letter(3)).result(timeout=30)
+
+    assert outbox.next_segment().spans == 3
+
+
+def test_a_segment_is_sealed_by_size(outbox: Outbox) -> None:
+    spool = outbox.open(Limits(segment_bytes=500, segment_age_s=600))
+
+    for _ in range(2):
+        spool.append(build_letter(body=bytes(600))).result(timeout=30)
+
+    first, second = outbox.next_segment(), outbox.next_segment()
+    assert first.name < second.name
+    assert first.size_bytes > 600
+
+
+def test_a_mark_comes_behind_everything_appended_before_it(outbox: Outbox) -> None:
+    spool = outbox.open()
+    for _ in range(20):
+        spool.append(build_letter(2))
+
+    mark = spool.mark()
+
+    assert outbox.next_segment().spans == 40
+    assert outbox.items.get(timeout=30) is mark
+
+
+def test_a_full_spool_refuses_and_says_when_to_come_back(outbox: Outbox) -> None:
+    spool = outbox.open(Limits(segment_age_s=600, bound_bytes=1000))
+    spool.append(build_letter(body=bytes(900))).result(timeout=30)
+
+    with pytest.raises(Full) as caught:
+        spool.append(build_letter(body=bytes(200)))
+
+    assert caught.value.retry_after_s > 0
+
+
+def test_room_comes_back_when_a_segment_is_released(outbox: Outbox) -> None:
+    spool = outbox.open(Limits(segment_age_s=600, bound_bytes=1000))
+    spool.append(build_letter(body=bytes(900)))
+    spool.mark()
+
+    spool.release(outbox.next_segment().size_bytes)
+
+    assert spool.waiting_bytes == 0
+    spool.append(build_letter(body=bytes(900))).result(timeout=30)
+
+
+def test_a_disk_that_fails_refuses_the_batch_and_the_spool_lives(outbox: Outbox) -> None:
+    spool = outbox.open()
+    away = outbox.directory.rename(outbox.directory.with_name("away"))
+
+    with pytest.raises(Full):
+        spool.append(build_letter()).result(timeout=30)
+
+    away.rename(outbox.directory)
+    spool.append(build_letter()).result(timeout=30)
+    assert spool.waiting_bytes > 0
+
+
+def test_a_closed_spool_has_sealed_what_it_took_and_takes_no_more(outbox: Outbox) -> None:
+    spool = outbox.open()
+    spool.append(build_letter(5))
+
+    spool.close()
+
+    assert outbox.next_segment().spans == 5
+    with pytest.raises(Full):
+        spool.append(build_letter())
+
+
+def leave_segment(outbox: Outbox, spans: tuple[int, ...]) -> Segment:
+    spool = outbox.open()
+    for count in spans:
+        spool.append(build_letter(count))
+    spool.close()
+    return outbox.next_segment()
+
+
+def test_what_a_dead_process_left_is_found_and_not_fresh(outbox: Outbox) -> None:
+    left = leave_segment(outbox, (2, 3))
+
+    [found] = recover_segments(outbox.directory, outbox.set_aside)
+
+    assert (found.name, found.spans, found.size_bytes) == (left.name, 5, left.size_bytes)
+    assert found.digests == left.digests
+    assert not found.fresh
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda content: content[:-7],
+        lambda content: content[:-7] + b"\0" * 7,
+        lambda content: content[:-1] + bytes([content[-1] ^ 1]),
+    ],
+    ids=["cut", "zeros", "flipped"],
+)
+def test_a_damaged_tail_is_cut_off_and_set_aside(
+    outbox: Outbox, damage: Callable[[bytes], bytes]
+) -> None:
+    left = leave_segment(outbox, (2, 3))
+    left.path.write_bytes(damage(left.path.read_bytes()))
+
+    [found] = recover_segments(outbox.directory, outbox.set_aside)
+
+    assert found.spans == 2
+    assert found.path.stat().st_size == found.size_bytes < left.size_bytes
+    assert len(list(outbox.set_aside.glob("*.tail.envelopes"))) == 1
+
+
+def test_a_split_segment_keeps_every_envelope_under_new_names(outbox: Outbox) -> None:
+    left = leave_segment(outbox, (1, 2, 3, 4, 5))
+
+    children = split_segment(left, 2)
+
+    assert [child.spans for child in children] == [6, 9]
+    assert not left.path.exists()
+    for child in children:
+        found = list(read_envelopes(child.path.read_bytes()))
+        assert {envelope.segment for envelope in found} == {child.name}
+
+
+def test_a_split_that_a_crash_interrupted_is_void(outbox: Outbox) -> None:
+    left = leave_segment(outbox, (1, 2))
+    content = left.path.read_bytes()
+    split_segment(left, 2)
+    left.path.write_bytes(content)
+
+    [found] = recover_segments(outbox.directory, outbox.set_aside)
+
+    assert found.name == left.name
+    assert [path.name for path in outbox.directory.iterdir()] == [left.path.name]
+
+
+def test_a_segment_set_aside_leaves_with_its_reason(outbox: Outbox) -> None:
+    left = leave_segment(outbox, (1,))
+
+    target = set_segment_aside(left, outbox.set_aside, "cannot be read")
+
+    assert list(outbox.directory.iterdir()) == []
+    assert target.stat().st_size == left.size_bytes
+    reason = (outbox.set_aside / f"{left.name}.reason.json").read_text()
+    assert "cannot be read" in reason
+
+
+def test_a_link_in_place_of_the_directory_is_refused(tmp_path: Path) -> None:
+    real = tmp_path / "real"
+    real.mkdir()
+    (tmp_path / "link").symlink_to(real)
+
+    with pytest.raises(ConfigError, match="link"):
+        make_private(tmp_path / "link", "--data")
+
+
+def test_an_open_directory_is_made_private(tmp_path: Path) -> None:
+    loose = tmp_path / "loose"
+    loose.mkdir(mode=0o755)
+
+    assert stat.S_IMODE(make_private(loose, "--data").stat().st_mode) == 0o700
+
+
+def test_a_directory_in_use_is_refused(tmp_path: Path) -> None:
+    held = lock_directory(tmp_path, "--data")
+
+    with pytest.raises(ConfigError, match="another watchpost"):
+        lock_directory(tmp_path, "--data")
+
+    os.close(held)
+    os.close(lock_directory(tmp_path, "--data"))
