@@ -78,7 +78,7 @@ class Assistant:
         self._openai = patch(openai)
         self._anthropic = patch(anthropic)
 
-    @observe(name="handle ticket")
+    @observe("handle ticket")
     def handle(self, ticket: Ticket, version: str) -> str | None:
         """The reply to send, or None when a person has to take over."""
         current().set(
@@ -159,12 +159,12 @@ class Assistant:
                 more.append({"role": "tool", "tool_call_id": call.id, "content": json.dumps(found)})
         return more
 
-    @observe(name="hand over", kind="tool")
+    @observe("hand over", kind="tool")
     def hand_over(self, ticket: Ticket, reason: str) -> None:
         """Puts the ticket into a person's queue."""
 
 
-@observe(name="look_up_order", kind="tool")
+@observe("look_up_order", kind="tool")
 def look_up_order(order: str) -> dict[str, Any]:
     """What the shop knows of an order."""
     days = sum(map(ord, order)) % 6

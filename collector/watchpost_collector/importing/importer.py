@@ -16,6 +16,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, Span
 
 from watchpost import attributes
+from watchpost.decision import Ruling
 from watchpost.record import Request
 from watchpost.redaction import Redactor
 from watchpost.tokens import estimate
@@ -25,7 +26,13 @@ from watchpost_collector.importing.otlp import drop_content, read_spans, screen_
 from watchpost_collector.importing.row import BadLine, Row
 from watchpost_collector.importing.screened import Capture, build_policy, screen_row
 from watchpost_collector.importing.source import Line, Source, open_source, read_lines
-from watchpost_collector.importing.spans import Identity, build_span, frame, identify
+from watchpost_collector.importing.spans import (
+    Identity,
+    add_verdicts,
+    build_span,
+    frame,
+    identify,
+)
 
 BATCH_LINES = 256
 REQUEST_BYTES = 8 << 20
@@ -197,33 +204,38 @@ class _Maker:
     ) -> tuple[ExportTraceServiceRequest, int]:
         """The request with the spans not stored yet, and how many calls stay uncounted."""
         request = ExportTraceServiceRequest()
+        rulings: list[tuple[Ruling, ...]] = []
         uncounted = 0
         for entry in entries:
-            if entry.row is None:
-                request.resource_spans.extend(self._frames_of(entry, stored))
-            elif entry.identities[0] not in stored:
-                row = self._complete(entry.row)
-                uncounted += row.generation.usage.source == attributes.UNKNOWN
-                request.resource_spans.append(frame(self._span_of(row, entry), self._resource))
+            for framed, ruled in self._screened_frames(entry, stored):
+                request.resource_spans.append(framed)
+                rulings.append(ruled)
         self._redactor.redact_request(request)
+        # Verdicts hold no text, so they come after the masking and are not searched.
+        for framed, ruled in zip(request.resource_spans, rulings, strict=True):
+            span = framed.scope_spans[0].spans[0]
+            add_verdicts(span, ruled)
+            uncounted += _is_uncounted(span)
         return request, uncounted
 
-    def _frames_of(self, entry: _Entry, stored: set[Identity]) -> Iterator[ResourceSpans]:
-        for framed, identity in zip(entry.frames, entry.identities, strict=True):
+    def _screened_frames(
+        self, entry: _Entry, stored: set[Identity]
+    ) -> Iterator[tuple[ResourceSpans, tuple[Ruling, ...]]]:
+        """What of the entry is not stored yet, and what the guards ruled on it."""
+        if entry.row is not None and entry.identities[0] not in stored:
+            row, rulings = screen_row(self._complete(entry.row), self._policy)
+            span = build_span(row, self._source, entry.line, content=self._content)
+            yield frame(span, self._resource), rulings
+        for framed, identity in zip(entry.frames, entry.identities, strict=False):
             # A document may hold a span twice; what the last batch sent may not be readable yet.
-            if identity not in stored and identity not in self._made:
-                self._made.add(identity)
-                span = framed.scope_spans[0].spans[0]
-                screen_span(span, self._policy)
-                if not self._content:
-                    drop_content(span)
-                yield framed
-
-    def _span_of(self, row: Row, entry: _Entry) -> Span:
-        screened, rulings = screen_row(row, self._policy)
-        return build_span(
-            screened, self._source, entry.line, rulings=rulings, content=self._content
-        )
+            if identity in stored or identity in self._made:
+                continue
+            self._made.add(identity)
+            span = framed.scope_spans[0].spans[0]
+            ruled = screen_span(span, self._policy)
+            if not self._content:
+                drop_content(span)
+            yield framed, ruled
 
     def _complete(self, row: Row) -> Row:
         """The row with the model of the command line and the tokens nobody reported."""
@@ -248,3 +260,10 @@ class _Maker:
                 )
                 generation = replace(generation, usage=counted)
         return replace(row, generation=generation)
+
+
+def _is_uncounted(span: Span) -> bool:
+    return any(
+        item.key == attributes.USAGE_SOURCE and item.value.string_value == attributes.UNKNOWN
+        for item in span.attributes
+    )

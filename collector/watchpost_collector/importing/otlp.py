@@ -15,12 +15,12 @@ from opentelemetry.proto.common.v1.common_pb2 import KeyValue
 from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, Span
 
 from watchpost import attributes
-from watchpost.decision import worst_action
+from watchpost.decision import Ruling, worst_action
 from watchpost.errors import BadPayload
 from watchpost.policy import Policy
 from watchpost_collector.importing.row import BadLine
 from watchpost_collector.importing.screened import screen_texts
-from watchpost_collector.importing.spans import DIGEST, LINE, verdict_events, write_attributes
+from watchpost_collector.importing.spans import DIGEST, LINE, write_attributes
 from watchpost_collector.otlp_json import translate_json
 
 _ASKED = (
@@ -61,17 +61,16 @@ def read_spans(line: Mapping[str, Any], digest: str, number: int) -> list[Resour
     return frames
 
 
-def screen_span(span: Span, policy: Policy) -> None:
-    """Puts the span's content before the guards and notes their verdicts on it."""
+def screen_span(span: Span, policy: Policy) -> tuple[Ruling, ...]:
+    """The rulings on the span's content; the worst action is noted on it."""
     rulings = (
         *screen_texts(_texts_in(span, _ASKED), "input", policy),
         *screen_texts(_texts_in(span, _SAID), "output", policy),
     )
-    if not rulings:
-        return
-    span.events.extend(verdict_events(rulings, span.end_time_unix_nano))
-    worst = worst_action(ruling.action for ruling in rulings)
-    span.attributes.extend(write_attributes({attributes.GUARD_ACTION: worst}))
+    if rulings:
+        worst = worst_action(ruling.action for ruling in rulings)
+        span.attributes.extend(write_attributes({attributes.GUARD_ACTION: worst}))
+    return rulings
 
 
 def drop_content(span: Span) -> None:

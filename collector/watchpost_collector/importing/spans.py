@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, ArrayValue, KeyValue
@@ -43,10 +43,8 @@ def start_of(row: Row, source: Source, line: int) -> int:
     return source.modified_ns - max(0, source.lines - line) * NS_PER_MS
 
 
-def build_span(
-    row: Row, source: Source, line: int, *, rulings: Sequence[Ruling] = (), content: bool = True
-) -> Span:
-    """The span of a row, with its verdicts as events; messages only where `content` is true."""
+def build_span(row: Row, source: Source, line: int, *, content: bool = True) -> Span:
+    """The span of a row; messages only where `content` is true."""
     trace_id, span_id = identify(source.digest, line)
     started_ns = start_of(row, source, line)
     ended_ns = started_ns + (row.duration_ns or 0)
@@ -61,7 +59,6 @@ def build_span(
         start_time_unix_nano=started_ns,
         end_time_unix_nano=ended_ns,
         attributes=write_attributes({**described, **to_attributes(generation, content=content)}),
-        events=verdict_events(rulings, ended_ns),
     )
     if generation.error_type:
         message = row.error_message if content else ""
@@ -77,16 +74,14 @@ def frame(span: Span, resource: Mapping[str, Any]) -> ResourceSpans:
     return framed
 
 
-def verdict_events(rulings: Iterable[Ruling], at_ns: int) -> list[Span.Event]:
-    """The rulings as the events that readers know as verdicts."""
-    return [
-        Span.Event(
+def add_verdicts(span: Span, rulings: Iterable[Ruling]) -> None:
+    """Notes the rulings on the span, as the events that readers know as verdicts."""
+    for ruling in rulings:
+        span.events.add(
             name=attributes.VERDICT_EVENT,
-            time_unix_nano=at_ns,
+            time_unix_nano=span.end_time_unix_nano,
             attributes=write_attributes(verdict_attributes(ruling)),
         )
-        for ruling in rulings
-    ]
 
 
 def write_attributes(values: Mapping[str, Any]) -> list[KeyValue]:
