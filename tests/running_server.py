@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -77,6 +78,23 @@ class RunningServer:
         urls = json.loads(ready.read_text())
         self.otlp_url, self.query_url = urls["otlp"], urls["query"]
         self.page_url = urls["page"]
+
+    def start_without_store(self) -> None:
+        """Start it and wait until it takes spans; its store may come later, or never."""
+        self.launch()
+        give_up = time.monotonic() + _READY_S
+        while not (taking := re.search(r"taking spans at (\S+)/v1/traces", self.output)):
+            assert time.monotonic() < give_up, self.output
+            time.sleep(0.05)
+        self.otlp_url = taking.group(1)
+
+    def wait_until_ready(self) -> None:
+        """Wait for the last line of the start."""
+        give_up = time.monotonic() + _READY_S
+        while not (asks := re.search(r"ClickHouse +(\S+)(?s:.*)\nready\n", self.output)):
+            assert time.monotonic() < give_up, self.output
+            time.sleep(0.05)
+        self.query_url = asks.group(1)
 
     def launch(self, *more: str) -> None:
         """Start the process and do not wait for it."""
