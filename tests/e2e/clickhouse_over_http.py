@@ -1,7 +1,6 @@
 """The real engine behind the ClickHouse HTTP protocol, writable: a process of its own, so that the
-`http://` store is tested over a socket without a ClickHouse installation. Run with: DIR PORT PASSWORD.
-
-It knows one user, one statement a request, and data of an INSERT in the body."""
+`http://` store is tested over a socket without a ClickHouse installation. Its arguments are
+DIR PORT PASSWORD. It knows one user, one statement a request, and data of an INSERT in the body."""
 
 import base64
 import hmac
@@ -70,7 +69,7 @@ class Handler(BaseHTTPRequestHandler):
         return self.reply(200, answer, {"X-ClickHouse-Format": fmt})
 
     def run_statement(self, parameters: dict[str, str], body: bytes) -> tuple[bytes, str]:
-        """Bytes of the answer and their format; one engine handle a request, so settings end with it."""
+        """Bytes of the answer and their format. Settings end with the request's own handle."""
         statement, data = parameters.get("query", ""), body
         if not statement:
             # clickhouse-connect writes the statement of a Native insert before its data.
@@ -113,7 +112,7 @@ class Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(body)
 
-    def log_message(self, format: str, *arguments: object) -> None:
+    def log_message(self, *arguments: object) -> None:
         """Quiet: a test reads what the server under test prints, not this."""
 
 
