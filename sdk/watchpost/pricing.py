@@ -66,6 +66,24 @@ def find_rates(provider: str, model: str, *, tier: str = "", time_ns: int = 0) -
     return _find_rates(provider, model, tier, time_ns // _DAY_NS)
 
 
+def read_rates(model: Any, when: datetime, tier: str = "") -> Rates:
+    """The rates that an entry of genai-prices' table has at a time."""
+    context = {"service_tier": tier, "processing": tier} if tier else None
+    price = model.get_prices(when, context)
+    return Rates(
+        input=_read_rate(price.input_mtok),
+        output=_read_rate(price.output_mtok),
+        cache_read=_read_rate(price.cache_read_mtok),
+        cache_write=_read_rate(price.cache_write_mtok),
+        cache_write_1h=_read_rate(price.cache_write_1h_mtok),
+        reasoning=_read_rate(price.output_reasoning_mtok),
+        audio_input=_read_rate(price.input_audio_mtok),
+        audio_output=_read_rate(price.output_audio_mtok),
+        context_window=model.context_window,
+        source="genai-prices",
+    )
+
+
 def cost_of(usage: Usage, rates: Rates) -> Decimal | None:
     """USD for a call's tokens; None when there is no price. Never a silent zero."""
     if not rates.priced:
@@ -136,21 +154,7 @@ def _find_rates(provider: str, model: str, tier: str, day: int) -> Rates | None:
         _, found = get_snapshot().find_provider_model(model, None, name, None)
     except LookupError:
         return None
-    when = datetime.fromtimestamp(day * 86_400 + 43_200, UTC)
-    context = {"service_tier": tier, "processing": tier} if tier else None
-    price = found.get_prices(when, context)
-    return Rates(
-        input=_read_rate(price.input_mtok),
-        output=_read_rate(price.output_mtok),
-        cache_read=_read_rate(price.cache_read_mtok),
-        cache_write=_read_rate(price.cache_write_mtok),
-        cache_write_1h=_read_rate(price.cache_write_1h_mtok),
-        reasoning=_read_rate(price.output_reasoning_mtok),
-        audio_input=_read_rate(price.input_audio_mtok),
-        audio_output=_read_rate(price.output_audio_mtok),
-        context_window=found.context_window,
-        source="genai-prices",
-    )
+    return read_rates(found, datetime.fromtimestamp(day * 86_400 + 43_200, UTC), tier)
 
 
 def _read_rate(price: Any) -> Rate | None:

@@ -207,7 +207,8 @@ def _translated(what: str) -> Iterator[None]:
     try:
         yield
     except ClickHouseError as error:
-        text = str(error)
+        # The engine repeats the whole query; its first words say what is wrong.
+        text = str(error)[:_ERROR_CHARACTERS]
         if any(mark in text for mark in _REFUSALS):
             raise SegmentRefused(f"{what}: {text}") from error
         raise StoreUnavailable(f"{what}: {text}") from error
@@ -215,6 +216,7 @@ def _translated(what: str) -> Iterator[None]:
         raise StoreUnavailable(f"{what}: {error}") from error
 
 
+_ERROR_CHARACTERS = 600
 _REFUSALS = ("PROTOBUF", "CANNOT_PARSE", "INCORRECT_DATA", "CANNOT_READ_ALL_DATA")
 
 _COUNT = """

@@ -1,8 +1,8 @@
 """Migrations: plain numbered SQL files, applied in order, each once, remembered with a checksum.
 
 A file that was applied and then altered is an error, not a surprise. Words in braces stand for what
-differs between one engine and a cluster, and for two expressions that would otherwise be spelled
-five times. It does not know what the SQL says.
+differs between one engine and a cluster, and for expressions that would otherwise be spelled
+several times over. It does not know what the SQL says.
 """
 
 from __future__ import annotations
@@ -39,6 +39,11 @@ _TEXT = """multiIf(
         v.bytes_value is not null, base64Encode(assumeNotNull(v.bytes_value)),
         '')"""
 
+# What the price dictionaries know of a model, and with which precision it is multiplied.
+_RATES = ("input", "output", "cache_read", "cache_write", "cache_write_1h")
+_PRICE = ("source", "long_from", *_RATES, *(f"long_{rate}" for rate in _RATES))
+_PRICE_TYPES = ("String", "UInt64", *["Decimal128(9)"] * (2 * len(_RATES)))
+
 
 @dataclass(frozen=True, slots=True)
 class Layout:
@@ -59,6 +64,10 @@ class Layout:
             "fsync_after_insert = 1, fsync_part_directory = 1",
             "{attributes}": _ATTRIBUTES,
             "{text}": _TEXT,
+            "{rates}": str(_PRICE),
+            "{rate_types}": "Tuple("
+            + ", ".join(f"{name} {kind}" for name, kind in zip(_PRICE, _PRICE_TYPES, strict=True))
+            + ")",
         }
 
 

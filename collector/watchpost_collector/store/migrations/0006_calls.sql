@@ -26,7 +26,7 @@ create table if not exists {database}.calls {on_cluster}
     segments Map(LowCardinality(String), String), spool_segment LowCardinality(String),
     -- The span whose row in `content` holds the messages: another one where the counted span of a
     -- stack was not the one that captured them.
-    content_span_id String,
+    content_trace_id String, content_span_id String,
     counted Bool, version UInt64,
     index segment_index spool_segment type set(16) granularity 4
 )
@@ -46,6 +46,7 @@ select
         parameters, tool_name, tool_call_id, tool_arguments, tool_result, input_messages,
         output_messages, system_instructions, tool_definitions, verdicts, events, links, attributes,
         resource, status_message),
+    if(input_messages != '' or output_messages != '', trace_id, '') as content_trace_id,
     if(input_messages != '' or output_messages != '', span_id, '') as content_span_id,
     true as counted,
     1 as version
@@ -53,31 +54,35 @@ from {database}.work
 where kind in ('generation', 'embedding');
 
 create materialized view if not exists {database}.to_price_to_calls {on_cluster} to {database}.calls as
-with
-    lower(model) as model_key,
-    toDate(start) as day,
-    ('source', 'long_from', 'input', 'output', 'cache_read', 'cache_write', 'cache_write_1h',
-        'long_input', 'long_output', 'long_cache_read', 'long_cache_write', 'long_cache_write_1h') as wanted,
-    dictGet('{database}.price_overrides', ('source', 'long_from', 'input', 'output', 'cache_read', 'cache_write', 'cache_write_1h', 'long_input', 'long_output', 'long_cache_read', 'long_cache_write', 'long_cache_write_1h'), (provider::String, model_key::String), day) as own,
-    dictGet('{database}.price_list', ('source', 'long_from', 'input', 'output', 'cache_read', 'cache_write', 'cache_write_1h', 'long_input', 'long_output', 'long_cache_read', 'long_cache_write', 'long_cache_write_1h'), (provider::String, model_key::String), day) as listed,
-    if(own.1 != '', own, listed) as price,
-    price.2 > 0 and input_tokens > price.2 as long,
-    if(usage_source = 'none', 'none', price.1) as priced_by,
-    -- The details are parts of the whole; what is left of it pays the plain rate.
-    toInt64(input_tokens) - toInt64(cache_read_tokens) - toInt64(cache_write_tokens) as plain,
-    toInt64(least(cache_write_1h_tokens, cache_write_tokens)) as write_1h,
-    toInt64(cache_write_tokens) - write_1h as write_5m,
-    (toDecimal128(if(long, price.8, price.3), 9) * plain
-        + toDecimal128(if(long, price.10, price.5), 9) * toInt64(cache_read_tokens)
-        + toDecimal128(if(long, price.11, price.6), 9) * write_5m
-        + toDecimal128(if(long, price.12, price.7), 9) * write_1h
-        + toDecimal128(if(long, price.9, price.4), 9) * toInt64(output_tokens)) / 1000000 as dollars
 select
-    * except (cost, price_state, price_source),
-    if(usage_source != 'none' and price.1 != '', toDecimal64(dollars, 9), null) as cost,
-    multiIf(own.1 != '', 'overridden', listed.1 != '', 'priced', 'unpriced') as price_state,
-    price.1 as price_source
-from {database}.to_price;
+    * except (own, listed, price, long, dollars)
+        replace (
+            if(usage_source != 'none' and price.source != '', toDecimal64(dollars, 9), null) as cost,
+            multiIf(own.source != '', 'overridden', listed.source != '', 'priced', 'unpriced') as price_state,
+            price.source as price_source)
+from (
+    select
+        *,
+        -- The details are parts of the whole; what is left of it pays the plain rate.
+        (if(long, price.long_input, price.input) * (toInt64(input_tokens) - toInt64(cache_read_tokens) - toInt64(cache_write_tokens))
+            + if(long, price.long_cache_read, price.cache_read) * toInt64(cache_read_tokens)
+            + if(long, price.long_cache_write, price.cache_write) * toInt64(cache_write_tokens - least(cache_write_1h_tokens, cache_write_tokens))
+            + if(long, price.long_cache_write_1h, price.cache_write_1h) * toInt64(least(cache_write_1h_tokens, cache_write_tokens))
+            + if(long, price.long_output, price.output) * toInt64(output_tokens)) / 1000000 as dollars
+    from (
+        select *, price.long_from > 0 and input_tokens > price.long_from as long
+        from (
+            select *, if(own.source != '', own, listed) as price
+            from (
+                select
+                    *,
+                    dictGet('{database}.price_overrides', {rates}, (provider::String, lower(model)), toDate(start))::{rate_types} as own,
+                    dictGet('{database}.price_list', {rates}, (provider::String, lower(model)), toDate(start))::{rate_types} as listed
+                from {database}.to_price
+            )
+        )
+    )
+);
 
 -- The parent is the same call seen from further out, if it is an LLM span at all; if it is not, its key
 -- has no other row and the tombstone is nothing. A span without usage buries nobody.
@@ -102,7 +107,8 @@ create table if not exists {database}.links {on_cluster}
     prompt_name LowCardinality(String), prompt_version LowCardinality(String), template_hash String,
     session_id String, user_id String, tags Array(LowCardinality(String)),
     segments Map(LowCardinality(String), String), ttft_ms Nullable(Float64), context_use Float64,
-    retries UInt32, blocked Bool, guard_action LowCardinality(String), content_span_id String,
+    retries UInt32, blocked Bool, guard_action LowCardinality(String),
+    content_trace_id String, content_span_id String,
     spool_segment LowCardinality(String),
     index segment_index spool_segment type set(16) granularity 1
 )
@@ -119,6 +125,7 @@ select
     scope_name, response_id, input_tokens + output_tokens > 0 as has_usage,
     prompt_name, prompt_version, template_hash, session_id, user_id, tags, segments, ttft_ms,
     context_use, retries, blocked, guard_action,
+    if(input_messages != '' or output_messages != '', trace_id, '') as content_trace_id,
     if(input_messages != '' or output_messages != '', span_id, '') as content_span_id,
     spool_segment
 from {database}.work
