@@ -43,6 +43,7 @@ class Sender:
     server: RunningServer
     service: str = field(default_factory=lambda: f"shop-{uuid.uuid4().hex[:10]}")
     environment: str = "production"
+    headers: dict[str, str] = field(default_factory=dict)
     spans: list[Span] = field(default_factory=list)
 
     def add(
@@ -90,9 +91,9 @@ class Sender:
             )
         )
         resource.scope_spans.add().spans.extend(self.spans)
-        assert self.server.send(request.SerializeToString()).status == 200
+        assert self.server.send(request.SerializeToString(), **self.headers).status == 200
         self.spans.clear()
-        self.server.flush()
+        assert self.server.request("POST", "/api/flush", headers=self.headers).status == 200
 
 
 def describe_call(place: int) -> dict[str, object]:
