@@ -15,8 +15,10 @@ from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
-from running_server import RunningServer
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+# A busy machine is slow, and slow is not wrong.
+expect.set_options(timeout=30_000)
 
 LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 
@@ -72,16 +74,16 @@ class Faults:
 
 
 @pytest.fixture
-def browse(chromium: Browser, server: RunningServer) -> Iterator[Callable[[str], Page]]:
-    """Open a path of the server in a fresh browser profile."""
+def browse(chromium: Browser, request: pytest.FixtureRequest) -> Iterator[Callable[..., Page]]:
+    """Open a path, of the session's server or of `base`, in a fresh browser profile."""
     context = chromium.new_context(viewport={"width": 1440, "height": 900})
-    context.set_default_timeout(20_000)
+    context.set_default_timeout(30_000)
     faults = Faults()
 
     def open_path(path: str, base: str = "") -> Page:
         page = context.new_page()
         faults.watch(page)
-        page.goto((base or server.page_url) + path)
+        page.goto((base or request.getfixturevalue("server").page_url) + path)
         return page
 
     yield open_path

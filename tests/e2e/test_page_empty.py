@@ -30,8 +30,8 @@ def test_an_empty_store_says_how_to_send_the_first_trace_and_then_shows_it(
     sender = Sender(fresh)
     sender.add(b"\x07" * 16, "the first", describe_call(0))
     sender.send()
-    expect(overview.locator("[data-test=tile-calls]")).to_have_text("1", timeout=25_000)
-    expect(traces.locator("[data-test=trace-row]")).to_have_count(1, timeout=25_000)
+    expect(overview.locator("[data-test=tile-calls]")).to_have_text("1")
+    expect(traces.locator("[data-test=trace-row]")).to_have_count(1)
     expect(snippet).to_be_hidden()
 
 

@@ -218,7 +218,7 @@ def test_a_key_opens_the_page_of_its_own_project(chromium: Browser, tmp_path: Pa
         credentials = {"username": "any", "password": SECRETS["reader"]}
         page = chromium.new_page(http_credentials=credentials)
         page.goto(f"{server.page_url}/?project=beta")
-        expect(page.locator("[data-test=tile-calls]")).to_have_text("1", timeout=20_000)
+        expect(page.locator("[data-test=tile-calls]")).to_have_text("1")
         expect(page.locator("[data-test=filter-project]")).to_have_count(0)
         page.goto(f"{server.page_url}/trace/{traces['beta']}")
         expect(page.locator("[data-test=no-trace]")).to_be_visible()
