@@ -1,4 +1,4 @@
-"""What the documents say is what the code does: tables generated, examples run, paths that exist."""
+"""What the documents say is what the code does: tables generated, examples run, paths exist."""
 
 import ast
 import re
