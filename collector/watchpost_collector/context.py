@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from watchpost.errors import CollectorError
 from watchpost_collector.counters import Counters
@@ -20,6 +20,7 @@ from watchpost_collector.spool import Spool
 
 if TYPE_CHECKING:
     from watchpost_collector.query.reader import Reader
+    from watchpost_collector.store.upkeep import Upkeep
 
 
 @dataclass(slots=True)
@@ -32,12 +33,12 @@ class Context:
     digests: Digests
     counters: Counters
     flusher: Flusher
-    opened_store: Any = None
+    opened_store: Upkeep | None = None
     opened_reader: Reader | None = None
     started: float = field(default_factory=time.monotonic)
 
     @property
-    def store(self) -> Any:
+    def store(self) -> Upkeep:
         """The store; CollectorError while it is not there."""
         if self.opened_store is None:
             raise CollectorError(_explain(self.flusher), "try again in a moment")

@@ -16,7 +16,7 @@ import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from typing import Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import uvicorn
 
@@ -24,7 +24,7 @@ from watchpost.errors import ConfigError
 from watchpost_collector.context import Context
 from watchpost_collector.counters import Counters
 from watchpost_collector.digests import Digests
-from watchpost_collector.flush import Flusher, SegmentStore
+from watchpost_collector.flush import Flusher
 from watchpost_collector.keys import Keys
 from watchpost_collector.origin import App, OriginGuard, Receive, Scope, Send, served_hosts
 from watchpost_collector.otlp_app import OtlpApp
@@ -35,6 +35,9 @@ from watchpost_collector.routes import Switch, build_app
 from watchpost_collector.segments import recover_segments
 from watchpost_collector.settings import ServerSettings
 from watchpost_collector.spool import Spool
+
+if TYPE_CHECKING:
+    from watchpost_collector.store.upkeep import Upkeep
 
 log = logging.getLogger(__name__)
 
@@ -168,13 +171,14 @@ async def _open_store(context: Context, say: Say) -> None:
     context.flusher.start(store)
 
 
-def _connect(dsn: str) -> SegmentStore:
+def _connect(dsn: str) -> Upkeep:
     from watchpost_collector.store.client import open_store
     from watchpost_collector.store.migrate import migrate
+    from watchpost_collector.store.upkeep import start_upkeep
 
     store = open_store(dsn)
     migrate(store)
-    return store
+    return start_upkeep(store)
 
 
 async def _open_page(
