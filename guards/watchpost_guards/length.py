@@ -1,0 +1,83 @@
+"""The guard `length`: a request too long for its model's context window, or for a limit given.
+
+It judges the texts of a request together. The window comes from the SDK's price data where the
+model is known; tokens are counted by the SDK's tokenizer when a vocabulary is at hand and
+otherwise estimated from characters, which the verdict says. It does not know what a text means.
+"""
+
+import time
+
+from watchpost.guard import Guard, Question, Verdict
+from watchpost.pricing import find_rates
+from watchpost.tokens import count_tokens
+
+REVISION = "1"
+CHARACTERS_PER_TOKEN = 4.0
+# Fewer characters than this in a token would be an unusual text; below it no counting is needed.
+_FEWEST_CHARACTERS_PER_TOKEN = 1.0
+# Tokenizers take quadratic time over one endless word; pieces this short keep it linear.
+_PIECE = 8192
+
+
+def create() -> Guard:
+    """The guard with the model's own window as its only limit."""
+    return LengthGuard()
+
+
+class LengthGuard:
+    """Trips when a request is longer than `max_chars`, `max_tokens` or the model's window."""
+
+    name = "length"
+    whole = True
+    revision = REVISION
+
+    def __init__(self, *, max_chars: int | None = None, max_tokens: int | None = None) -> None:
+        self._max_chars = max_chars
+        self._max_tokens = max_tokens
+
+    def check(self, question: Question) -> Verdict:
+        """Compare a text's length with every limit there is. No limit known: never tripped."""
+        began = time.perf_counter()
+        label, reason = self._find_overflow(question)
+        return Verdict(
+            guard=self.name,
+            label=label,
+            probability=1.0 if label else 0.0,
+            threshold=1.0,
+            tripped=bool(label),
+            duration_ms=(time.perf_counter() - began) * 1000,
+            revision=self.revision,
+            reason=reason,
+        )
+
+    def _find_overflow(self, question: Question) -> tuple[str, str]:
+        length = len(question.text)
+        if self._max_chars is not None and length > self._max_chars:
+            return "TOO_LONG", f"{length} characters, the limit is {self._max_chars}"
+        window = find_window(question.model) if question.direction == "input" else None
+        limits = [limit for limit in (self._max_tokens, window) if limit is not None]
+        if not limits or length <= min(limits) * _FEWEST_CHARACTERS_PER_TOKEN:
+            return "", ""
+        tokens, how = measure_tokens(question.text, question.model or "")
+        if self._max_tokens is not None and tokens > self._max_tokens:
+            return "TOO_LONG", f"{tokens} tokens ({how}), the limit is {self._max_tokens}"
+        if window is not None and tokens > window:
+            return "CONTEXT_OVERFLOW", f"{tokens} tokens ({how}), the window is {window}"
+        return "", ""
+
+
+def find_window(model: str | None) -> int | None:
+    """The model's context window in tokens; None for a model nobody knows."""
+    rates = find_rates("", model, time_ns=time.time_ns()) if model else None
+    return rates.context_window if rates else None
+
+
+def measure_tokens(text: str, model: str) -> tuple[int, str]:
+    """How many tokens a text has, and whether they were counted or estimated."""
+    total = 0
+    for start in range(0, len(text), _PIECE):
+        tokens = count_tokens(text[start : start + _PIECE], model)
+        if tokens is None:
+            return round(len(text) / CHARACTERS_PER_TOKEN), "estimated"
+        total += tokens
+    return total, "counted"

@@ -1,0 +1,181 @@
+"""Getting batches to the collector in order: straight when it answers, by way of the spill when
+it does not. Knows when to try again; does not know spans, threads or queues. One thread uses it.
+"""
+
+import logging
+import random
+import time
+from dataclasses import dataclass
+
+from watchpost.export.exporter import Outcome, Sender
+from watchpost.export.spill import Spill
+
+_log = logging.getLogger("watchpost")
+
+FIRST_BACKOFF_S = 0.5
+LONGEST_BACKOFF_S = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Delivered:
+    """Spans so far: accepted by the collector, now on disk, given up."""
+
+    delivered: int
+    spilled: int
+    dropped: int
+
+
+class Delivery:
+    """One collector as seen from one process: present, or away until some moment."""
+
+    def __init__(self, sender: Sender, spill: Spill, jitter: random.Random) -> None:
+        self._sender = sender
+        self._spill = spill
+        self._jitter = jitter
+        self._spill_works = True
+        self._is_away = False
+        # True until looked: an earlier process may have left batches behind.
+        self._has_spilled = True
+        self._next_attempt_s = 0.0
+        self._told_to_wait = False
+        self._failures = 0
+        self._delivered = self._spilled = self._dropped = 0
+        self.trouble = ""
+
+    @property
+    def is_clear(self) -> bool:
+        """Whether the collector answered last time and nothing waits on disk."""
+        return not self._is_away and not self._has_spilled
+
+    @property
+    def next_attempt_in_s(self) -> float | None:
+        """Seconds until a spilled batch may be tried again; None when none waits."""
+        if not self._has_spilled:
+            return None
+        return max(0.0, self._next_attempt_s - time.monotonic())
+
+    @property
+    def counts(self) -> Delivered:
+        """What became of the spans so far."""
+        return Delivered(self._delivered, self._spilled, self._dropped)
+
+    def count_dropped(self, spans: int) -> None:
+        """Count spans that were lost before they got here."""
+        self._dropped += spans
+
+    def offer(self, body: bytes, spans: int, *, urgent: bool) -> int:
+        """Deliver one batch after everything that came before it; returns spans dropped.
+
+        `urgent` tries a collector that is away before its time, unless it asked for that time.
+        """
+        dropped = self.redeliver(urgent=urgent)
+        if self._is_away or self._has_spilled:
+            return dropped + self._keep(body, spans)
+        outcome = self._sender.send(body)
+        if outcome.kind == "later":
+            self._back_off(outcome)
+            return dropped + self._keep(body, spans)
+        return dropped + self._settle(outcome, spans)
+
+    def redeliver(self, *, urgent: bool) -> int:
+        """Send what is on disk, oldest first, while the collector takes it; returns drops."""
+        if not self._may_try(urgent):
+            return 0
+        if not self._has_spilled or not self._spill_works:
+            self._is_away = self._has_spilled = False
+            return 0
+        try:
+            if not self._spill.stored():
+                self._is_away = self._has_spilled = False
+                return 0
+            with self._spill.claim() as is_mine:
+                return self._drain() if is_mine else self._leave_to_other()
+        except OSError as error:
+            self._distrust_spill(error)
+            return 0
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._sender.close()
+
+    def forget(self) -> None:
+        """Start afresh in a forked child: the counts and the connection are the parent's."""
+        self._sender.forget()
+        self._has_spilled = False
+        self._delivered = self._spilled = self._dropped = 0
+
+    def _may_try(self, urgent: bool) -> bool:
+        if time.monotonic() >= self._next_attempt_s:
+            return True
+        return urgent and not self._told_to_wait
+
+    def _drain(self) -> int:
+        dropped = 0
+        while kept := self._spill.stored():
+            for item in kept:
+                body = self._spill.read(item)
+                if body is None:
+                    self._spill.remove(item)
+                    continue
+                outcome = self._sender.send(body)
+                if outcome.kind == "later":
+                    self._back_off(outcome)
+                    return dropped
+                self._spill.remove(item)
+                self._spilled = max(0, self._spilled - item.spans)
+                dropped += self._settle(outcome, item.spans)
+        self._is_away = self._has_spilled = False
+        return dropped
+
+    def _leave_to_other(self) -> int:
+        """Another process is delivering this directory, ours included; look again soon."""
+        self._next_attempt_s = time.monotonic() + FIRST_BACKOFF_S
+        return 0
+
+    def _settle(self, outcome: Outcome, spans: int) -> int:
+        self._failures = 0
+        self._is_away = self._told_to_wait = False
+        self._next_attempt_s = 0.0
+        lost = spans if outcome.kind == "refused" else min(outcome.rejected, spans)
+        if lost:
+            self.trouble = f"the collector refused them ({outcome.reason or 'partial success'})"
+        self._delivered += spans - lost
+        self._dropped += lost
+        return lost
+
+    def _back_off(self, outcome: Outcome) -> None:
+        if not self._is_away:
+            _log.warning(
+                "the collector cannot be reached (%s); spans are kept and sent later",
+                outcome.reason,
+            )
+        self._is_away = True
+        self._failures += 1
+        self._told_to_wait = outcome.retry_after_s is not None
+        wait_s = outcome.retry_after_s
+        if wait_s is None:
+            longest_s = min(FIRST_BACKOFF_S * 2 ** min(self._failures - 1, 10), LONGEST_BACKOFF_S)
+            wait_s = longest_s * self._jitter.uniform(0.5, 1.0)
+        self._next_attempt_s = time.monotonic() + wait_s
+
+    def _keep(self, body: bytes, spans: int) -> int:
+        dropped = spans
+        if self._spill_works:
+            try:
+                dropped = self._spill.append(body, spans)
+                self._spilled += spans
+                self._has_spilled = True
+                if dropped:
+                    self.trouble = "the spill is full and the collector is away"
+            except OSError as error:
+                self._distrust_spill(error)
+        else:
+            self.trouble = "the collector is away and the spill directory cannot be used"
+        self._dropped += dropped
+        self._spilled = max(0, self._spilled - dropped)
+        return dropped
+
+    def _distrust_spill(self, error: OSError) -> None:
+        self._spill_works = self._has_spilled = False
+        self.trouble = "the collector is away and the spill directory cannot be used"
+        _log.warning("the spill directory cannot be used (%s)", type(error).__name__)

@@ -1,0 +1,129 @@
+"""From finished spans to the bytes that leave: enrich, cut to the capture level, redact, encode.
+
+Everything slow about exporting is here and runs on the exporter's thread. A span that cannot be
+treated is left out and counted; it never takes its batch with it.
+"""
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from opentelemetry.proto.common.v1.common_pb2 import KeyValue
+from opentelemetry.proto.trace.v1.trace_pb2 import Span
+from opentelemetry.sdk.trace import ReadableSpan
+from opentelemetry.util.types import AttributeValue
+
+from watchpost.export import Capture
+from watchpost.export.capture import keep_metadata
+from watchpost.redaction import Redactor
+
+_log = logging.getLogger("watchpost")
+
+Enrich = Callable[[ReadableSpan], Mapping[str, AttributeValue]]
+
+
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """A batch ready to leave: its bytes, how many spans are in them, how many were left out."""
+
+    body: bytes
+    spans: int
+    dropped: int
+
+
+@dataclass(frozen=True, slots=True)
+class Treatment:
+    """What is done to every span on its way out."""
+
+    capture: Capture
+    enrich: Enrich | None
+    redactor: Redactor | None
+
+
+def encode_batch(spans: Sequence[ReadableSpan], treatment: Treatment) -> Encoded:
+    """Treat and encode spans, in their order. Raises nothing on a span's account."""
+    try:
+        request = _treat(spans, treatment)
+        return Encoded(request.SerializeToString(), len(spans), 0)
+    except Exception:
+        if len(spans) == 1:
+            return Encoded(b"", 0, 1)
+    # One of them is at fault; together they would be lost together.
+    whole, kept = ExportTraceServiceRequest(), 0
+    for span in spans:
+        try:
+            whole.MergeFrom(_treat((span,), treatment))
+            kept += 1
+        except Exception as error:
+            _log.debug("a span could not be encoded: %s", type(error).__name__)
+    return Encoded(whole.SerializeToString() if kept else b"", kept, len(spans) - kept)
+
+
+def _treat(spans: Sequence[ReadableSpan], treatment: Treatment) -> ExportTraceServiceRequest:
+    request = encode_spans(spans)
+    if treatment.enrich is not None:
+        _enrich(request, spans, treatment.enrich)
+    if treatment.capture == "metadata":
+        for span in _each_span(request):
+            keep_metadata(span)
+    if treatment.redactor is not None:
+        treatment.redactor.redact_request(request)
+    return request
+
+
+def _each_span(request: ExportTraceServiceRequest) -> list[Span]:
+    return [
+        span
+        for resource in request.resource_spans
+        for scope in resource.scope_spans
+        for span in scope.spans
+    ]
+
+
+def _enrich(
+    request: ExportTraceServiceRequest, spans: Sequence[ReadableSpan], enrich: Enrich
+) -> None:
+    encoded = {(span.trace_id, span.span_id): span for span in _each_span(request)}
+    for span in spans:
+        context = span.get_span_context()
+        if context is None:
+            continue
+        key = (context.trace_id.to_bytes(16, "big"), context.span_id.to_bytes(8, "big"))
+        try:
+            added = enrich(span)
+        except Exception as error:
+            _log.debug("a span could not be enriched: %s", type(error).__name__)
+            continue
+        if added and (target := encoded.get(key)) is not None:
+            _set_attributes(target, added)
+
+
+def _set_attributes(span: Span, added: Mapping[str, AttributeValue]) -> None:
+    held = {pair.key: pair for pair in span.attributes}
+    for name, value in added.items():
+        pair = held.get(name)
+        if pair is None:
+            pair = span.attributes.add()
+            pair.key = name
+        pair.value.Clear()
+        _set_value(pair, value)
+
+
+def _set_value(pair: KeyValue, value: AttributeValue) -> None:
+    values = value if isinstance(value, Sequence) and not isinstance(value, str) else None
+    targets = (
+        [(pair.value, value)]
+        if values is None
+        else [(pair.value.array_value.values.add(), item) for item in values]
+    )
+    for target, item in targets:
+        if isinstance(item, bool):
+            target.bool_value = item
+        elif isinstance(item, int):
+            target.int_value = item
+        elif isinstance(item, float):
+            target.double_value = item
+        else:
+            target.string_value = str(item)

@@ -1,0 +1,312 @@
+"""The span processor: takes finished spans in a moment, delivers them from a thread of its own.
+
+Bounded in bytes, not in spans; waits on a condition, never polls; survives a fork; drains at
+exit. What the collector cannot take now goes to the spill and leaves later, in order. What had to
+be dropped is counted and said in one log line a minute. It does not know what spans mean.
+"""
+
+import atexit
+import logging
+import os
+import random
+import threading
+import time
+import weakref
+from collections import deque
+from dataclasses import dataclass
+from pathlib import Path
+
+from opentelemetry.context import Context
+from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor
+
+from watchpost import screening
+from watchpost.deferred import weight_of
+from watchpost.errors import ConfigError
+from watchpost.export import Capture
+from watchpost.export.delivery import Delivery
+from watchpost.export.encoding import Enrich, Treatment, encode_batch
+from watchpost.export.exporter import Sender, compress, parse_endpoint
+from watchpost.export.spill import Spill, default_directory
+from watchpost.policy import Policy
+from watchpost.redaction import Redactor
+
+_log = logging.getLogger("watchpost")
+
+BATCH_SPANS = 512
+BATCH_BYTES = 2 * 1024 * 1024
+SHUTDOWN_S = 10.0
+LOG_EVERY_S = 60.0
+_CAPTURES = ("full", "redacted", "metadata", "off")
+# What a span weighs beside its strings: objects, ids, times.
+_SPAN_BYTES = 1500
+_VALUE_BYTES = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """What became of the spans so far: each is in exactly one of the last four, in the end."""
+
+    received: int
+    delivered: int
+    spilled: int
+    dropped: int
+    waiting: int
+
+
+class ExportProcessor(SpanProcessor):
+    """Queue and thread between finished spans and a collector."""
+
+    def __init__(
+        self,
+        treatment: Treatment,
+        delivery: Delivery,
+        *,
+        queue_bytes: int,
+        interval_s: float,
+    ) -> None:
+        self._treatment = treatment
+        self._delivery = delivery
+        self._queue_bytes = queue_bytes
+        self._interval_s = interval_s
+        self._closed = False
+        self._reset()
+        if hasattr(os, "register_at_fork"):
+            method = weakref.WeakMethod(self._after_fork)
+            os.register_at_fork(after_in_child=lambda: (call := method()) and call())
+        atexit.register(self.shutdown)
+
+    def _reset(self) -> None:
+        self._wake = threading.Condition()
+        self._queue: deque[tuple[ReadableSpan, int]] = deque()
+        self._queued_bytes = 0
+        self._received = 0
+        self._overflowed = 0
+        self._untold = 0
+        self._told_s = -LOG_EVERY_S
+        self._in_hand = 0
+        self._flushes = 0
+        self._flushed = 0
+        self._thread: threading.Thread | None = None
+
+    def _after_fork(self) -> None:
+        # The parent delivers what it had; a thread or a connection does not cross a fork.
+        self._reset()
+        self._delivery.forget()
+
+    def on_start(self, span: Span, parent_context: Context | None = None) -> None:
+        """Nothing: a span is looked at when it has ended."""
+
+    def on_end(self, span: ReadableSpan) -> None:
+        """Take a finished span. Costs the caller a lock and a sum of lengths."""
+        context = span.get_span_context()
+        if self._treatment.capture == "off" or context is None or not context.trace_flags.sampled:
+            return
+        size = _weigh(span)
+        with self._wake:
+            self._received += 1
+            if self._closed or self._queued_bytes + size > self._queue_bytes:
+                self._overflowed += 1
+                self._untold += 1
+            else:
+                self._queue.append((span, size))
+                self._queued_bytes += size
+            self._start()
+            if len(self._queue) == 1 or self._is_batch_full():
+                self._wake.notify_all()
+
+    def flush(self, timeout_s: float = 10.0) -> bool:
+        """Deliver what has ended by now. True when the collector has it all.
+
+        Returns as soon as the outcome is known: with the collector away, once all of it is
+        spilled.
+        """
+        deadline_s = time.monotonic() + timeout_s
+        with self._wake:
+            if self._closed or self._treatment.capture == "off":
+                return not self._queue
+            self._flushes += 1
+            mine = self._flushes
+            self._start()
+            self._wake.notify_all()
+            while self._flushed < mine:
+                left_s = deadline_s - time.monotonic()
+                if left_s <= 0:
+                    return False
+                self._wake.wait(left_s)
+            return self._delivery.is_clear
+
+    def force_flush(self, timeout_millis: int = 30000) -> bool:
+        """`flush` by the name OpenTelemetry calls it."""
+        return self.flush(timeout_millis / 1000)
+
+    def shutdown(self) -> None:
+        """Deliver or spill what is left and stop. Safe to call twice; bounded in time."""
+        with self._wake:
+            thread = self._thread
+            self._closed = True
+            self._wake.notify_all()
+        atexit.unregister(self.shutdown)
+        if thread is not None and thread is not threading.current_thread():
+            thread.join(SHUTDOWN_S)
+        with self._wake:
+            left, self._queue = len(self._queue) + self._in_hand, deque()
+            self._overflowed += left
+            self._untold += left
+        self._tell_drops(at_once=True)
+
+    @property
+    def counts(self) -> Counts:
+        """What became of the spans this process handed over."""
+        with self._wake:
+            done = self._delivery.counts
+            return Counts(
+                received=self._received,
+                delivered=done.delivered,
+                spilled=done.spilled,
+                dropped=self._overflowed + done.dropped,
+                waiting=len(self._queue) + self._in_hand,
+            )
+
+    def _start(self) -> None:
+        if self._thread is None and not self._closed:
+            self._thread = threading.Thread(target=self._run, name="watchpost-export", daemon=True)
+            self._thread.start()
+
+    def _is_batch_full(self) -> bool:
+        return len(self._queue) >= BATCH_SPANS or self._queued_bytes >= BATCH_BYTES
+
+    def _run(self) -> None:
+        while True:
+            with self._wake:
+                self._wait_for_work()
+                asked, closing = self._flushes, self._closed
+                batch = self._take_batch()
+            self._export(batch, urgent=asked > self._flushed or closing)
+            self._tell_drops(at_once=False)
+            with self._wake:
+                self._in_hand = 0
+                if not self._queue:
+                    self._flushed = max(self._flushed, asked)
+                    self._wake.notify_all()
+                    if closing:
+                        break
+        self._delivery.close()
+
+    def _wait_for_work(self) -> None:
+        """Sleep until spans are due, a spilled batch may leave, or somebody is waiting."""
+        while not (self._closed or self._flushes > self._flushed):
+            retry_s = self._delivery.next_attempt_in_s
+            if not self._queue:
+                if retry_s is not None and retry_s <= 0:
+                    return
+                self._wake.wait(retry_s)
+                continue
+            due_s = time.monotonic() + self._interval_s
+            while not (self._is_batch_full() or self._closed or self._flushes > self._flushed):
+                left_s = due_s - time.monotonic()
+                if left_s <= 0:
+                    break
+                self._wake.wait(left_s)
+            return
+
+    def _take_batch(self) -> list[ReadableSpan]:
+        batch: list[ReadableSpan] = []
+        taken = 0
+        while self._queue and len(batch) < BATCH_SPANS and taken < BATCH_BYTES:
+            span, size = self._queue.popleft()
+            batch.append(span)
+            taken += size
+        self._queued_bytes -= taken
+        self._in_hand = len(batch)
+        return batch
+
+    def _export(self, batch: list[ReadableSpan], *, urgent: bool) -> None:
+        try:
+            if batch:
+                encoded = encode_batch(batch, self._treatment)
+                dropped = encoded.dropped
+                if encoded.spans:
+                    dropped += self._delivery.offer(
+                        compress(encoded.body), encoded.spans, urgent=urgent
+                    )
+                if encoded.dropped:
+                    self._delivery.count_dropped(encoded.dropped)
+            else:
+                dropped = self._delivery.redeliver(urgent=urgent)
+        except Exception as error:
+            # Whatever went wrong, the thread lives on and the loss is counted.
+            dropped = len(batch)
+            self._delivery.count_dropped(dropped)
+            _log.debug("a batch could not be exported: %s", type(error).__name__)
+        with self._wake:
+            self._untold += dropped
+
+    def _tell_drops(self, *, at_once: bool) -> None:
+        with self._wake:
+            now_s = time.monotonic()
+            if not self._untold or not (at_once or now_s - self._told_s >= LOG_EVERY_S):
+                return
+            untold, self._untold = self._untold, 0
+            self._told_s = now_s
+        _log.warning("%d spans were dropped: %s", untold, self._delivery.trouble or "queue full")
+
+
+def make_processor(
+    *,
+    endpoint: str,
+    key: str | None,
+    capture: Capture | None,
+    policy: Policy | None,
+    spill_dir: Path | None,
+    enrich: Enrich | None,
+    backfill: bool,
+    queue_bytes: int,
+    spill_bytes: int,
+    interval_s: float,
+) -> ExportProcessor:
+    """What `watchpost.export.build_processor` promises."""
+    destination = parse_endpoint(endpoint)
+    if capture is not None and capture not in _CAPTURES:
+        raise ConfigError("capture", capture, f"say one of {', '.join(_CAPTURES)}")
+    masks = policy is not None and policy.has_redaction
+    if capture is None:
+        capture = "redacted" if masks else "full" if destination.is_loopback else "metadata"
+    redactor = None
+    if policy is not None and masks:
+        redactor = Redactor(policy)
+    elif capture == "redacted":
+        policy = Policy(redact=("pii", "secrets"))
+        redactor = Redactor(policy)
+    if policy is not None:
+        screening.warm(policy)
+    # Another key may be another project: what was spilled for one never goes to the other.
+    label = f"{endpoint}\n{key or ''}\n{backfill}"
+    delivery = Delivery(
+        Sender(destination, key=key, backfill=backfill),
+        Spill(spill_dir or default_directory(), label, spill_bytes),
+        random.Random(),  # noqa: S311 - jitter, not a secret
+    )
+    return ExportProcessor(
+        Treatment(capture, enrich, redactor),
+        delivery,
+        queue_bytes=queue_bytes,
+        interval_s=interval_s,
+    )
+
+
+def _weigh(span: ReadableSpan) -> int:
+    """About how many bytes a span holds in memory."""
+    bags = [event.attributes for event in span.events]
+    deferred = weight_of(span)
+    if deferred is None:
+        bags.append(span.attributes)
+    # Deferred attributes say what they weigh; reading them here would compute them here.
+    size = _SPAN_BYTES + (deferred or 0)
+    for bag in bags:
+        for value in (bag or {}).values():
+            size += _VALUE_BYTES
+            if isinstance(value, str | bytes | tuple | list):
+                size += len(value)
+            if isinstance(value, tuple | list):
+                size += sum(len(item) if isinstance(item, str) else 8 for item in value)
+    return size
