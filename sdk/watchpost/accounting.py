@@ -17,16 +17,14 @@ from watchpost.tokens import estimate
 
 def settle(generation: Generation, prices: Mapping[str, Rates], time_ns: int) -> Generation:
     """The generation with its usage, cost in USD and context window, as far as they are known."""
-    generation = replace(generation, usage=_usage_of(generation))
-    if not generation.model:
-        return generation
+    usage = _usage_of(generation)
     rates = _rates_of(generation, prices, time_ns)
     if rates is None:
-        return generation
-    counted = generation.usage.source != names.UNKNOWN
+        return replace(generation, usage=usage)
     return replace(
         generation,
-        cost_usd=cost_of(generation.usage, rates) if counted else None,
+        usage=usage,
+        cost_usd=cost_of(usage, rates) if usage.source != names.UNKNOWN else None,
         context_window=rates.context_window,
     )
 

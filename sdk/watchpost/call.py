@@ -37,6 +37,9 @@ if TYPE_CHECKING:
 
 CALL = otel.create_key("watchpost-call")
 
+_TOKEN_BYTES = 5
+_CHUNK_BYTES = 1000
+
 
 class Call:
     """The life of one call. `body` is what is sent, `context` where its parts run."""
@@ -62,7 +65,7 @@ class Call:
         self.retries = 0
         self.chunks: list[Any] = []
         self._name = name
-        self._kept: Mapping[str, Any] = {}
+        self._kept: dict[str, Any] = {}
         self._result: Result | None = None
         self._first_ns = 0
         self._error: BaseException | None = None
@@ -82,7 +85,11 @@ class Call:
     def keep_request(self) -> None:
         """Keep the request as it is sent; to be called after guards have seen it."""
         if self.span.is_recording():
-            self._kept, self._weight = snapshot(self.body)
+            # Tool schemas are long and nobody rewrites them: they are shared, not copied.
+            tools = self.body.get("tools")
+            self._kept, self._weight = snapshot({**self.body, "tools": None})
+            if tools is not None:
+                self._kept["tools"] = list(tools)
 
     # --- guards -------------------------------------------------------------------------------
 
@@ -180,9 +187,9 @@ class Call:
             for ruling in self.rulings:
                 self.span.add_event(names.VERDICT_EVENT, verdict_attributes(ruling))
         origin = self.scope.origin if self.scope is not None else Origin()
-        weight = self._weight + 300 * len(self.chunks)
-        if self._result is not None:
-            weight += snapshot(self._result.messages)[1]
+        weight = self._weight + _CHUNK_BYTES * len(self.chunks)
+        if self._result is not None and self._result.usage is not None:
+            weight += _TOKEN_BYTES * self._result.usage.output_tokens
         defer(self.span, lambda: self._attributes(origin), weight)
 
     def _attributes(self, origin: Origin) -> dict[str, Attribute]:

@@ -40,12 +40,13 @@ class DeferredAttributes(BoundedAttributes):
             found: Mapping[str, Attribute] = {}
             with SHIELD:
                 found = produce()
-            # A bounded copy cuts and drops by the limits the application has set.
-            whole = BoundedAttributes(
-                self.maxlen, {**self._dict, **found}, False, self.max_value_len
-            )
-            self._dict = whole._dict
-            self.dropped += whole.dropped
+            whole = {**self._dict, **found}
+            if self.max_value_len is not None or len(whole) > (self.maxlen or len(whole)):
+                # A bounded copy cuts and drops by the limits the application has set.
+                bounded = BoundedAttributes(self.maxlen, whole, False, self.max_value_len)
+                whole = bounded._dict
+                self.dropped += bounded.dropped
+            self._dict = whole
 
     def __bool__(self) -> bool:
         return True
@@ -53,17 +54,17 @@ class DeferredAttributes(BoundedAttributes):
     def __getitem__(self, key: str) -> Any:
         if self._produce is not None:
             self._compute()
-        return super().__getitem__(key)
+        return self._dict[key]
 
     def __iter__(self) -> Iterator[str]:
         if self._produce is not None:
             self._compute()
-        return iter(list(self._dict))
+        return iter(self._dict)
 
     def __len__(self) -> int:
         if self._produce is not None:
             self._compute()
-        return super().__len__()
+        return len(self._dict)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> BoundedAttributes:
         if self._produce is not None:

@@ -147,10 +147,10 @@ def _open(client: Any, options: Any, kwargs: Mapping[str, Any]) -> Call | None:
         return None
     provider = find_by_path(options.url)
     body = options.json_data
-    if provider is None or not isinstance(body, Mapping):
+    if provider is None or not isinstance(body, dict):
         return None
     with SHIELD:
-        if isinstance(extra := getattr(options, "extra_json", None), Mapping):
+        if (extra := getattr(options, "extra_json", None)) is not None:
             body = {**body, **extra}
         host = client.base_url.host
         name = name_by_host(host, provider.name)
@@ -172,7 +172,7 @@ def _replace_body(options: Any, body: Mapping[str, Any]) -> None:
 def _raw_mode(options: Any) -> str:
     """Empty for a parsed result, "stream" for one that is not read yet, else raw but readable."""
     headers = options.headers
-    if not isinstance(headers, Mapping) or not headers:
+    if not headers or not isinstance(headers, Mapping):
         return ""
     for name, value in headers.items():
         if isinstance(name, str) and name.lower() == _RAW_HEADER:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 from watchpost.providers import anthropic_messages, openai_chat, openai_responses
@@ -29,6 +30,7 @@ HOSTS: tuple[tuple[str, str], ...] = (
 """Servers that speak another's protocol, under the name the conventions give them."""
 
 
+@lru_cache(maxsize=256)
 def find_by_path(path: str) -> Provider | None:
     """The provider whose protocol a URL's path belongs to."""
     plain = path.partition("?")[0]
@@ -49,6 +51,7 @@ def find_by_chunk(chunk: Any) -> Provider | None:
     return next((provider for provider in PROVIDERS if provider.owns_chunk(chunk)), None)
 
 
+@lru_cache(maxsize=256)
 def name_by_host(host: str, default: str) -> str:
     """The conventions' name of who runs a server."""
     return next((name for end, name in HOSTS if host.endswith(end)), default)

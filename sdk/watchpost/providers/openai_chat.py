@@ -194,13 +194,14 @@ def _result(
 def _read_usage(usage: Any) -> Usage | None:
     if usage is None:
         return None
+    asked, said = get(usage, "prompt_tokens_details"), get(usage, "completion_tokens_details")
     return Usage(
         input_tokens=count(usage, "prompt_tokens"),
         output_tokens=count(usage, "completion_tokens"),
-        cache_read_tokens=count(usage, "prompt_tokens_details", "cached_tokens"),
-        reasoning_tokens=count(usage, "completion_tokens_details", "reasoning_tokens"),
-        audio_input_tokens=count(usage, "prompt_tokens_details", "audio_tokens"),
-        audio_output_tokens=count(usage, "completion_tokens_details", "audio_tokens"),
+        cache_read_tokens=count(asked, "cached_tokens"),
+        reasoning_tokens=count(said, "reasoning_tokens"),
+        audio_input_tokens=count(asked, "audio_tokens"),
+        audio_output_tokens=count(said, "audio_tokens"),
     )
 
 
