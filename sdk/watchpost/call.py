@@ -84,12 +84,14 @@ class Call:
 
     def keep_request(self) -> None:
         """Keep the request as it is sent; to be called after guards have seen it."""
-        if self.span.is_recording():
+        if not self.span.is_recording():
+            return
+        with SHIELD:
             # Tool schemas are long and nobody rewrites them: they are shared, not copied.
             tools = self.body.get("tools")
             self._kept, self._weight = snapshot({**self.body, "tools": None})
-            if tools is not None:
-                self._kept["tools"] = list(tools)
+            if isinstance(tools, list):
+                self._kept["tools"] = tools.copy()
 
     # --- guards -------------------------------------------------------------------------------
 
@@ -148,8 +150,10 @@ class Call:
     def see(self, chunk: Any) -> None:
         """Keep one chunk of a stream as it passes."""
         self.chunks.append(chunk)
-        if not self._first_ns and self.provider.has_output(chunk):
-            self._first_ns = self.runtime.clock()
+        if not self._first_ns:
+            with SHIELD:
+                if self.provider.has_output(chunk):
+                    self._first_ns = self.runtime.clock()
 
     def complete(self, result: Any) -> None:
         """End with a whole result."""
