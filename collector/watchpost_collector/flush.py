@@ -18,6 +18,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
+from watchpost.errors import Full
 from watchpost_collector import fault
 from watchpost_collector.counters import Counters
 from watchpost_collector.digests import Digests
@@ -34,6 +35,10 @@ _CODE_NAME = re.compile(r"\(([A-Z][A-Z_]{4,})\)")
 _FIRST_BACKOFF_S, _LAST_BACKOFF_S = 0.25, 15.0
 _TRIES_BEFORE_BISECTING = 5
 _PRUNE_EVERY_S = 600.0
+# Analysing the insert's SQL costs the same for one span as for thousands: under a steady stream the
+# next segment is sealed after this many times what the last one took, and no later than that.
+_PACE_TIMES, _SLOWEST_PACE_S = 3.0, 5.0
+_CLOSE_S = 10.0
 
 
 class SegmentCount(Protocol):
@@ -85,6 +90,7 @@ class Flusher:
         self._set_aside = set_aside
         self._inbox: queue.SimpleQueue[Segment | Future[None] | None] = queue.SimpleQueue()
         self._stopping = threading.Event()
+        self._close_by = float("inf")
         self._thread: threading.Thread | None = None
         self._state = StoreState()
         self._prune_at = time.monotonic() + _PRUNE_EVERY_S
@@ -115,7 +121,8 @@ class Flusher:
         self._state = StoreState("away", reason)
 
     def close(self) -> None:
-        """Settle what is queued, leave in the spool what the store will not take now, stop."""
+        """Settle what is queued, leave in the spool what the store will not take soon, stop."""
+        self._close_by = time.monotonic() + _CLOSE_S
         self._stopping.set()
         self._inbox.put(None)
         if self._thread is not None:
@@ -123,10 +130,16 @@ class Flusher:
 
     def _run(self, store: SegmentStore) -> None:
         while (item := self._inbox.get()) is not None:
+            if time.monotonic() > self._close_by:
+                if isinstance(item, Future):
+                    item.set_exception(Full("the collector is stopping", 1.0))
+                continue
             if isinstance(item, Future):
                 item.set_result(None)
                 continue
+            started = time.monotonic()
             self._settle(store, item)
+            self._set_pace(time.monotonic() - started)
             if time.monotonic() > self._prune_at:
                 self._digests.prune()
                 self._prune_at = time.monotonic() + _PRUNE_EVERY_S
@@ -179,6 +192,10 @@ class Flusher:
         set_segment_aside(segment, self._set_aside, reason)
         self._counters.add(set_aside=segment.spans, waiting=-segment.spans)
         self._release(segment.size_bytes)
+
+    def _set_pace(self, took_s: float) -> None:
+        if self._spool is not None:
+            self._spool.set_pace(min(_PACE_TIMES * took_s, _SLOWEST_PACE_S))
 
     def _release(self, size_bytes: int) -> None:
         if self._spool is not None:

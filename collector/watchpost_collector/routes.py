@@ -11,6 +11,7 @@ import json
 import time
 from collections.abc import Mapping
 
+from watchpost.errors import Full
 from watchpost_collector.context import Context
 from watchpost_collector.origin import App, Receive, Scope, Send
 from watchpost_collector.otlp_app import OtlpApp
@@ -111,7 +112,7 @@ async def _answer_flush(context: Context, scope: Scope, send: Send) -> None:
         return
     try:
         await asyncio.wait_for(asyncio.wrap_future(context.spool.mark()), _FLUSH_TIMEOUT_S)
-    except TimeoutError:
+    except (TimeoutError, Full):
         state = context.flusher.state
         reason = f"the store is {state.name} {state.reason}".strip()
         await send_json(send, 503, {"error": reason}, retry_after_s=5)

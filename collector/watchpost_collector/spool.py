@@ -95,6 +95,8 @@ class Spool:
         self._closed = False
         self._last_ns = 0
         self._open: _Open | None = None
+        self._pace_s = 0.0
+        self._sealed_at = float("-inf")
         self._writer = threading.Thread(target=self._run, name="watchpost-spool", daemon=True)
         self._writer.start()
 
@@ -126,6 +128,10 @@ class Spool:
         """Give the room of a segment back: it is stored or set aside."""
         with self._lock:
             self._waiting_bytes = max(0, self._waiting_bytes - size_bytes)
+
+    def set_pace(self, seconds: float) -> None:
+        """Seal by age no oftener than this: what an insert costs whatever it holds is paid less."""
+        self._pace_s = seconds
 
     def mark(self) -> Future[None]:
         """Seal what is open; the future travels through `hand_on` behind everything before it."""
@@ -166,8 +172,7 @@ class Spool:
         size = 0
         timeout = None
         if self._open is not None:
-            due = self._open.since + self._limits.segment_age_s
-            timeout = max(0.0, due - time.monotonic())
+            timeout = max(0.0, self._due_at(self._open) - time.monotonic())
         try:
             item = self._inbox.get(timeout=timeout)
             while True:
@@ -231,11 +236,16 @@ class Spool:
     def _is_due(self, opened: _Open) -> bool:
         if opened.size_bytes >= self._limits.segment_bytes:
             return True
-        return time.monotonic() - opened.since >= self._limits.segment_age_s
+        return time.monotonic() >= self._due_at(opened)
+
+    def _due_at(self, opened: _Open) -> float:
+        """A first segment after a quiet time is due by its age, those of a stream by the pace."""
+        return max(opened.since + self._limits.segment_age_s, self._sealed_at + self._pace_s)
 
     def _seal(self, opened: _Open) -> None:
         os.close(opened.descriptor)
         self._open = None
+        self._sealed_at = time.monotonic()
         if opened.size_bytes == 0:
             opened.path.unlink(missing_ok=True)
             return

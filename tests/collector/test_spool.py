@@ -3,6 +3,7 @@ from __future__ import annotations
 import os
 import queue
 import stat
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from pathlib import Path
@@ -82,6 +83,20 @@ def test_a_segment_is_sealed_by_size(outbox: Outbox) -> None:
     first, second = outbox.next_segment(), outbox.next_segment()
     assert first.name < second.name
     assert first.size_bytes > 600
+
+
+def test_a_stream_is_sealed_at_the_pace_that_was_set(outbox: Outbox) -> None:
+    spool = outbox.open(Limits(segment_age_s=0.001))
+    spool.append(build_letter(1)).result(timeout=30)
+    assert outbox.next_segment().spans == 1
+
+    spool.set_pace(600)
+    for _ in range(4):
+        spool.append(build_letter(1)).result(timeout=30)
+        time.sleep(0.01)
+    spool.mark()
+
+    assert outbox.next_segment().spans == 4
 
 
 def test_a_mark_comes_behind_everything_appended_before_it(outbox: Outbox) -> None:
