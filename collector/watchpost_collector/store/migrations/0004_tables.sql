@@ -1,6 +1,7 @@
 -- What is kept of every span. Project leads each key, then time or trace: lists and panels read by time,
 -- one trace is read by its id. Wide text lives in `content`, ordered by trace (five times smaller
--- than by time) with a short life of its own.
+-- than by time) with a short life of its own. Lives are counted from the day of arrival, not from the
+-- span's own time: history that is brought in late must not vanish on the way.
 
 create table if not exists {database}.spans {on_cluster}
 (
@@ -25,13 +26,14 @@ create table if not exists {database}.spans {on_cluster}
     spool_segment LowCardinality(String),
     -- What the other tables must hold of this span: the proof that an insert arrived whole.
     has_content Bool, verdict_count UInt16,
+    stored Date default today(),
     index trace_index trace_id type bloom_filter(0.01) granularity 1,
     index segment_index spool_segment type set(16) granularity 4
 )
 engine = {replicated}MergeTree
 partition by toYYYYMM(start)
 order by (project, toStartOfMinute(start), xxHash32(trace_id), span_id)
-ttl toDateTime(start) + interval 6 month
+ttl stored + interval 6 month
 settings {durable};
 
 create materialized view if not exists {database}.work_to_spans {on_cluster} to {database}.spans as
@@ -49,12 +51,12 @@ create table if not exists {database}.content {on_cluster}
     project LowCardinality(String), trace_id String, span_id String, start DateTime64(9, 'UTC'),
     input_messages String codec(ZSTD(1)), output_messages String codec(ZSTD(1)),
     system_instructions String codec(ZSTD(1)), tool_definitions String codec(ZSTD(1)),
-    spool_segment LowCardinality(String)
+    spool_segment LowCardinality(String), stored Date default today()
 )
 engine = {replicated}MergeTree
 partition by toYYYYMMDD(start)
 order by (project, trace_id, span_id)
-ttl toDateTime(start) + interval 30 day
+ttl stored + interval 30 day
 settings index_granularity = 1024, {durable};
 
 create materialized view if not exists {database}.work_to_content {on_cluster} to {database}.content as
@@ -71,12 +73,13 @@ create table if not exists {database}.verdicts {on_cluster}
     prompt_name LowCardinality(String), prompt_version LowCardinality(String),
     guard LowCardinality(String), label LowCardinality(String), direction LowCardinality(String),
     action LowCardinality(String), tripped Bool, failed Bool, probability Float32, threshold Float32,
-    duration_ms Float64, revision LowCardinality(String), spool_segment LowCardinality(String)
+    duration_ms Float64, revision LowCardinality(String),
+    spool_segment LowCardinality(String), stored Date default today()
 )
 engine = {replicated}MergeTree
 partition by toYYYYMM(start)
 order by (project, toStartOfMinute(start), guard, xxHash32(trace_id), span_id)
-ttl toDateTime(start) + interval 6 month
+ttl stored + interval 6 month
 settings {durable};
 
 create materialized view if not exists {database}.work_to_verdicts {on_cluster} to {database}.verdicts as

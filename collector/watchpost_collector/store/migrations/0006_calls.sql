@@ -27,13 +27,13 @@ create table if not exists {database}.calls {on_cluster}
     -- The span whose row in `content` holds the messages: another one where the counted span of a
     -- stack was not the one that captured them.
     content_trace_id String, content_span_id String,
-    counted Bool, version UInt64,
+    counted Bool, version UInt64, stored Date default today(),
     index segment_index spool_segment type set(16) granularity 4
 )
 engine = {replicated}ReplacingMergeTree(version)
 partition by toYYYYMM(start)
 order by (project, trace_id, span_id)
-ttl toDateTime(start) + interval 6 month
+ttl stored + interval 6 month
 settings index_granularity = 1024, {durable};
 
 -- The one place where tokens become money; repricing inserts into `to_price` and comes by here again.
@@ -94,7 +94,7 @@ from {database}.work
 where kind in ('generation', 'embedding') and parent_span_id != '' and input_tokens + output_tokens > 0;
 
 create view if not exists {database}.generations {on_cluster} as
-select * except (counted, version) from {database}.calls final where counted;
+select * except (counted, version, stored) from {database}.calls final where counted;
 
 -- What settling looks at: one narrow row a call, ordered by time because the spans of one call start
 -- within seconds of each other whenever they arrive. It also keeps what only an outer span knows
@@ -109,13 +109,13 @@ create table if not exists {database}.links {on_cluster}
     segments Map(LowCardinality(String), String), ttft_ms Nullable(Float64), context_use Float64,
     retries UInt32, blocked Bool, guard_action LowCardinality(String),
     content_trace_id String, content_span_id String,
-    spool_segment LowCardinality(String),
+    spool_segment LowCardinality(String), stored Date default today(),
     index segment_index spool_segment type set(16) granularity 1
 )
 engine = {replicated}MergeTree
 partition by toYYYYMM(start)
 order by (toStartOfTenMinutes(start), project, trace_id)
-ttl toDateTime(start) + interval 6 month
+ttl stored + interval 6 month
 settings {durable};
 
 create materialized view if not exists {database}.work_to_links {on_cluster} to {database}.links as
