@@ -17,7 +17,6 @@ from dataclasses import dataclass
 from watchpost_collector.query.session import (
     DATABASE,
     LINES,
-    QueryFailed,
     Refused,
     Session,
     decode_lines,
@@ -54,6 +53,8 @@ _CATALOGUE_QUESTION = re.compile(
 _NODE = re.compile(r"(?P<indent> *)(?P<kind>[A-Za-z:]+)(?: (?P<rest>.*))?", re.DOTALL)
 _SUFFIX = re.compile(r"(?: \(alias .*\))?(?: \(children \d+\))?\Z", re.DOTALL)
 _SET_TESTS = re.compile(r"(?:global)?(?:not)?(?:null)?in(?:ignoreset)?", re.IGNORECASE)
+# What else stands right below these is the file of INTO OUTFILE.
+_ONLY_CHILD = {"SelectWithUnionQuery": "ExpressionList", "DescribeQuery": "TableExpression"}
 _INFORMATION = ("information_schema", "INFORMATION_SCHEMA")
 
 
@@ -76,8 +77,8 @@ def examine(session: Session, sql: str, parameters: Mapping[str, str]) -> Questi
     """Judge `sql`; raises Refused, or QueryFailed when it is no SQL. Nothing of it is run."""
     vocabulary = read_vocabulary()
     text, fmt = _split_format(_write_canonically(session, sql))
-    if fmt is not None and fmt not in vocabulary.formats:
-        raise Refused(f"FORMAT {fmt} is not allowed", "ask for JSON, CSV, TabSeparated or Native")
+    if fmt is not None:
+        check_format(fmt)
     _check_text(text, parameters, vocabulary)
     if _READS.match(text):
         lines = decode_lines(session.ask(f"EXPLAIN AST {text}", LINES, parameters))
@@ -85,6 +86,14 @@ def examine(session: Session, sql: str, parameters: Mapping[str, str]) -> Questi
     else:
         _check_catalogue_question(text, vocabulary)
     return Question(text, fmt)
+
+
+def check_format(name: str) -> None:
+    """Raise Refused unless `name` is an output format that reads and writes nothing else."""
+    if name not in read_vocabulary().formats:
+        raise Refused(
+            f"FORMAT {name[:60]} is not allowed", "ask for JSON, CSV, TabSeparated or Native"
+        )
 
 
 def _write_canonically(session: Session, sql: str) -> str:
@@ -115,6 +124,8 @@ def _check_text(text: str, parameters: Mapping[str, str], vocabulary: Vocabulary
     rest = _QUOTED_NAMES.sub("x", bare)
     if ";" in rest or "\\" in rest or "`" in rest:
         raise Refused("only one statement is allowed", "send them one by one")
+    if re.search(r"\bINTO\s+OUTFILE\b", rest):
+        raise Refused("INTO OUTFILE is not allowed", "save the answer where you read it")
     for quoted, plain in _CALLS.findall(bare):
         if (quoted or plain) in vocabulary.refused:
             raise Refused(f"{quoted or plain}() is not allowed")
@@ -146,7 +157,7 @@ def _check_tree(tree: Iterator[tuple[_Node, list[_Node], int]], vocabulary: Voca
             raise Refused("SETTINGS in a query are not allowed", "leave the clause out")
         if node.kind not in vocabulary.nodes:
             raise Refused(f"{node.kind} is not allowed")
-        if parent == "SelectWithUnionQuery" and node.kind != "ExpressionList":
+        if node.kind != _ONLY_CHILD.get(parent, node.kind):
             raise Refused("INTO OUTFILE is not allowed", "save the answer where you read it")
         if place == 0 and _is_dictionary_call(ancestors):
             _check_dictionary(node)
@@ -224,6 +235,3 @@ def _check_catalogue_question(text: str, vocabulary: Vocabulary) -> None:
         check_table(f"{found['of_db'] or DATABASE}.{found['of']}", vocabulary)
     if found["create"]:
         check_table(found["create"], vocabulary)
-
-
-__all__ = ["MAXIMUM_QUERY_BYTES", "QueryFailed", "Question", "Refused", "check_table", "examine"]

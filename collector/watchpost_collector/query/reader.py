@@ -17,7 +17,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from watchpost.errors import Full
-from watchpost_collector.query.gate import examine
+from watchpost_collector.query.gate import check_format, examine
 from watchpost_collector.query.session import (
     DATABASE,
     LINES,
@@ -91,6 +91,7 @@ class Reader:
         Parameters are text, escaped as in `param_x` of a URL. Raises Refused, QueryFailed or Full.
         """
         given = dict(parameters or {})
+        check_format(fmt or DEFAULT_FORMAT)
         with self._slot(), open_session(self._dsn, self._limits) as session:
             question = examine(session, sql, given)
             chosen = question.fmt or fmt or DEFAULT_FORMAT
