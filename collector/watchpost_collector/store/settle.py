@@ -192,8 +192,8 @@ _CARRIED = (
     *((name, "{} = ''") for name in ("session_id", "user_id", "guard_action")),
     *((name, "{} = ''") for name in ("content_trace_id", "content_span_id")),
     *((name, "empty({})") for name in ("tags", "segments")),
-    *((name, "{} = 0") for name in ("context_use", "retries", "blocked")),
-    ("ttft_ms", "{} is null"),
+    *((name, "{} = 0") for name in ("context_use", "retries", "blocked", "streaming")),
+    *((name, "{} is null") for name in ("ttft_ms", "cost_reported")),
 )
 
 

@@ -66,7 +66,8 @@ with
 
     -- What the span is: the first dialect that says so, each in its own words; then what it carries.
     lower(coalesce(nullIf(kind_own, ''), nullIf(kind_langfuse, ''), nullIf(kind_openinference, ''), '')) as said,
-    lower(coalesce(nullIf(kind_traceloop, ''), nullIf(kind_laminar, ''), nullIf(kind_mlflow, ''), '')) as said_late,
+    -- (MLflow's exporter writes its attributes as JSON, quotes and all.)
+    lower(coalesce(nullIf(kind_traceloop, ''), nullIf(kind_laminar, ''), trimBoth(kind_mlflow, '"'))) as said_late,
     multiIf(
         said != '', transform(said,
             ['generation', 'llm', 'embedding', 'tool', 'agent', 'chain', 'span', 'prompt', 'retriever', 'reranker', 'guard', 'guardrail', 'wrapper'],
@@ -91,7 +92,7 @@ with
         requested != '' or named.response_model != '', 'generation',
         'other') as decided,
 
-    transform(lower(replaceRegexpOne(named.provider, '\\.(chat|responses|messages|embedding|embeddings|completion)$', '')),
+    transform(lower(replaceRegexpOne(trimBoth(named.provider, '"'), '\\.(chat|responses|messages|embedding|embeddings|completion)$', '')),
         ['azure', 'azure_openai', 'azure-openai', 'az.ai.openai', 'az.ai.inference', 'bedrock', 'amazon-bedrock', 'amazon_bedrock',
          'aws_bedrock', 'vertexai', 'vertex_ai', 'google_vertexai', 'google.vertex', 'gemini', 'google_genai', 'google.generative-ai',
          'mistral', 'mistralai', 'xai', 'moonshot', 'moonshotai'],
@@ -127,7 +128,7 @@ with
     if(params_json = '', [], arrayFilter(t -> t.1 in ('temperature', 'top_p', 'top_k', 'max_tokens', 'max_completion_tokens', 'max_output_tokens', 'seed', 'frequency_penalty', 'presence_penalty', 'stop', 'stream', 'tool_choice'),
         JSONExtractKeysAndValuesRaw(params_json))) as params_found,
     -- OpenInference names the model of a failed call only among the parameters.
-    if(named.request_model != '' or params_json = '', named.request_model, JSONExtractString(params_json, 'model')) as requested,
+    if(named.request_model != '' or params_json = '', trimBoth(named.request_model, '"'), JSONExtractString(params_json, 'model')) as requested,
     fromUnixTimestamp64Nano(start_ns) as started,
     toFloat64OrNull(replaceAll(named.cost_reported, '"', '')) as cost_whole,
     toFloat64OrZero(cost_input) + toFloat64OrZero(cost_output) as cost_parts,

@@ -106,8 +106,8 @@ create table if not exists {database}.links {on_cluster}
     response_id String, has_usage Bool,
     prompt_name LowCardinality(String), prompt_version LowCardinality(String), template_hash String,
     session_id String, user_id String, tags Array(LowCardinality(String)),
-    segments Map(LowCardinality(String), String), ttft_ms Nullable(Float64), context_use Float64,
-    retries UInt32, blocked Bool, guard_action LowCardinality(String),
+    segments Map(LowCardinality(String), String), ttft_ms Nullable(Float64), streaming Bool,
+    cost_reported Nullable(Decimal(18, 9)), context_use Float64, retries UInt32, blocked Bool, guard_action LowCardinality(String),
     content_trace_id String, content_span_id String,
     spool_segment LowCardinality(String), stored Date default today(),
     index segment_index spool_segment type set(16) granularity 1
@@ -124,7 +124,7 @@ select
     start + toIntervalNanosecond(toInt64(duration_ms * 1000000)) as finish,
     scope_name, response_id, input_tokens + output_tokens > 0 as has_usage,
     prompt_name, prompt_version, template_hash, session_id, user_id, tags, segments, ttft_ms,
-    context_use, retries, blocked, guard_action,
+    streaming, cost_reported, context_use, retries, blocked, guard_action,
     if(input_messages != '' or output_messages != '', trace_id, '') as content_trace_id,
     if(input_messages != '' or output_messages != '', span_id, '') as content_span_id,
     spool_segment
