@@ -14,7 +14,7 @@ from typing import Any
 from watchpost.guard import Finding
 
 _LOCAL_CHARACTERS, _DOMAIN_CHARACTERS = 64, 255
-_LOCAL = re.compile(r"[\w!#$%&'*+\-/=?^`{|}~.]{1,64}")
+_LOCAL = re.compile(r"[\w.+\-%'~#$!*]{1,64}")
 _DOMAIN = re.compile(r"\w+(?:-+\w+)*(?:\.\w+(?:-+\w+)*)+")
 
 _PHONE = re.compile(r"(?<![\w.,])(?:\+|\(|00)?\d[\d ().\-/\u00a0]{5,22}\d(?![\w])")

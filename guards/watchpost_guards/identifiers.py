@@ -107,7 +107,7 @@ def load_catalogue() -> Catalogue:
     made = tuple(_make_identifier(row, getattr(predefined, row.recogniser)) for row in _ROWS)
     words = sorted({re.escape(word) for identifier in made for word in identifier.words})
     shapes = [identifier.likely.pattern for identifier in made if identifier.likely is not None]
-    return Catalogue(made, re.compile("|".join(shapes)), re.compile("|".join(words)))
+    return Catalogue(made, re.compile("|".join(shapes)), re.compile(rf"\b(?:{'|'.join(words)})"))
 
 
 def find_identifiers(catalogue: Catalogue, text: str, start: int, end: int) -> Iterator[Finding]:
