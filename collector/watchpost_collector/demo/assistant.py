@@ -13,7 +13,7 @@ from typing import Any
 from anthropic import Anthropic
 from openai import OpenAI
 
-from watchpost import Blocked, Verdict, current, observe, patch, span
+from watchpost import Blocked, Verdict, current, observe, patch
 from watchpost.guard import Question
 from watchpost_collector.demo.tickets import Ticket
 
@@ -94,46 +94,42 @@ class Assistant:
 
     def route(self, ticket: Ticket) -> bool:
         """Whether the assistant can solve the ticket by itself."""
-        with span("route", prompt="route", version="v1"):
-            reply = self._anthropic.messages.create(
-                model=ROUTER,
-                max_tokens=100,
-                system=ROUTING,
-                messages=[{"role": "user", "content": ticket.body}],
-            )
+        current().set(prompt="route", version="v1")
+        reply = self._anthropic.messages.create(
+            model=ROUTER,
+            max_tokens=100,
+            system=ROUTING,
+            messages=[{"role": "user", "content": ticket.body}],
+        )
         said = "".join(block.text for block in reply.content if block.type == "text")
         return bool(json.loads(said).get("solvable"))
 
     def summarise(self, ticket: Ticket) -> str:
         """What happened so far, for the one who answers."""
-        with span("summarise", prompt="summarise", version="v1"):
-            thread = "\n".join((*ticket.thread, ticket.body))
-            reply = self._openai.responses.create(
-                model=SUMMARISER, instructions=SUMMARY, input=thread
-            )
+        current().set(prompt="summarise", version="v1")
+        thread = "\n".join((*ticket.thread, ticket.body))
+        reply = self._openai.responses.create(model=SUMMARISER, instructions=SUMMARY, input=thread)
         return reply.output_text
 
     def draft(self, ticket: Ticket, version: str, notes: str) -> str:
         """The reply; business customers get the larger model."""
         asked = f"{notes}\n\n{ticket.body}".strip()
-        with span("draft reply", prompt="reply", version=version):
-            if ticket.plan == "business":
-                return self._draft_as_expert(asked, version)
-            messages: list[Any] = [
-                {"role": "system", "content": PROMPTS[version]},
-                {"role": "user", "content": asked},
-            ]
-            if ticket.topic == "delivery":
-                messages += self._with_order(messages)
-            stream = self._openai.chat.completions.create(
-                model=WRITER,
-                messages=messages,
-                stream=True,
-                stream_options={"include_usage": True},
-            )
-            return "".join(
-                chunk.choices[0].delta.content or "" for chunk in stream if chunk.choices
-            )
+        current().set(prompt="reply", version=version)
+        if ticket.plan == "business":
+            return self._draft_as_expert(asked, version)
+        messages: list[Any] = [
+            {"role": "system", "content": PROMPTS[version]},
+            {"role": "user", "content": asked},
+        ]
+        if ticket.topic == "delivery":
+            messages += self._with_order(messages)
+        stream = self._openai.chat.completions.create(
+            model=WRITER,
+            messages=messages,
+            stream=True,
+            stream_options={"include_usage": True},
+        )
+        return "".join(chunk.choices[0].delta.content or "" for chunk in stream if chunk.choices)
 
     def _draft_as_expert(self, asked: str, version: str) -> str:
         with self._anthropic.messages.stream(

@@ -82,22 +82,28 @@ class StandInModels:
     """Four models with one memory of chance; thread-safe.
 
     `overloaded` names models that answer 529 or 429 more often than not, until it is emptied.
+    `asked` counts requests. Streams come word by word, or in so many `pieces`.
     """
 
-    def __init__(self, seed: int = 11) -> None:
+    def __init__(self, seed: int = 11, *, pieces: int | None = None) -> None:
         self._chance = random.Random(seed)  # noqa: S311 - invented traffic, no secret
         self._lock = threading.Lock()
         self.overloaded: frozenset[str] = frozenset()
+        self.asked = 0
+        self._pieces = pieces
 
     def respond(self, request: ProviderRequest) -> Answer:
         """The answer to a request, with its delays in seconds."""
         with self._lock:
+            self.asked += 1
             temper = TEMPERS.get(request.model, _USUAL)
             first_s = temper.first_s * self._chance.lognormvariate(0, 0.35)
             failing = 0.55 if request.model in self.overloaded else temper.failing
             if self._chance.random() < failing:
                 return Answer(failure=self._fail(request), delay_s=first_s / 2)
             answer = self._say(request)
+        if self._pieces and request.streaming:
+            answer = replace(answer, pieces=_cut(answer.text_of(0), self._pieces))
         usage = answer.usage_for(request)
         pieces = max(1, len(answer.pieces_of(0)))
         writing_s = usage.output / temper.tokens_per_s
@@ -137,6 +143,11 @@ class StandInModels:
             usage = Usage(len(asked) // 4, len(text) // 4, cache_read=cached)
             return Answer(text=text, usage=usage)
         return Answer(text=text)
+
+
+def _cut(text: str, pieces: int) -> list[str]:
+    size = max(1, -(-len(text) // pieces))
+    return [text[start : start + size] for start in range(0, len(text), size)]
 
 
 def _version_of(text: str) -> str:

@@ -1,0 +1,100 @@
+"""`watchpost demo`: a support assistant at work, and what watchpost makes of it.
+
+The shell around `demo`: starts a server of its own, lets two weeks of history and a live run go
+through the SDK, prints the report, and stays up to be looked at.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+import watchpost
+from watchpost_collector.demo.history import relive_side_by_side
+from watchpost_collector.demo.own_server import OwnServer, prepare_folder
+from watchpost_collector.demo.plot import plan_history, plan_live
+from watchpost_collector.demo.report import print_report
+from watchpost_collector.demo.setting import make_policy
+from watchpost_collector.demo.traffic import require_openai_key, run_live, run_real
+
+HISTORY_TICKETS = 9_000
+LIVE_TICKETS = 220
+REAL_TICKETS = 20
+DAYS = 14
+DATA = Path("watchpost-data") / "demo"
+PROVIDERS = ("stand-in", "openai")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The arguments of `watchpost demo`."""
+    add = parser.add_argument
+    add(
+        "--provider",
+        choices=PROVIDERS,
+        default=PROVIDERS[0],
+        help="who answers the live run: nobody's model (stand-in), or the real OpenAI service "
+        "with OPENAI_API_KEY (costs money; a small run)",
+    )
+    add("--data", type=Path, default=DATA, help="folder of the demo (default: %(default)s)")
+    add("--exit", action="store_true", help="stop after the report instead of staying up")
+    add("--days", type=int, default=DAYS, help="days of history (default: %(default)s)")
+    add(
+        "--history",
+        type=int,
+        default=HISTORY_TICKETS,
+        help="tickets of history, two to three calls each (default: %(default)s)",
+    )
+    add("--live", type=int, help=f"tickets of the live run (default: {LIVE_TICKETS})")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Runs the demo; Ctrl-C stops it."""
+    is_real = args.provider == "openai"
+    if is_real:
+        require_openai_key()
+    make_policy()  # Missing guards are told before anything is started.
+    began = time.monotonic()
+    console = Console(width=None if sys.stdout.isatty() else 120)
+    now = datetime.now(UTC)
+    with OwnServer(prepare_folder(args.data.absolute())) as server:
+        console.print(f"watchpost is up at {server.page_url}", highlight=False)
+        history = list(plan_history(now, args.days, args.history))
+        with _bar(f"{args.days} days of history", len(history)) as advance:
+            relive_side_by_side(history, server.otlp_url, advance)
+        live = plan_live(args.live or (REAL_TICKETS if is_real else LIVE_TICKETS))
+        with _bar("live tickets", len(live)) as advance:
+            (run_real if is_real else run_live)(live, server.otlp_url, advance)
+        watchpost.shutdown()
+        server.flush()
+        print_report(server.ask, console)
+        console.print()
+        console.print(f"{time.monotonic() - began:.0f} s, all of it through the SDK and OTLP.")
+        if not args.exit:
+            _stay(server, console)
+    return 0
+
+
+def _stay(server: OwnServer, console: Console) -> None:
+    console.print(f"Page and API  {server.page_url}", highlight=False)
+    console.print(f"ClickHouse    {server.query_url}", highlight=False)
+    console.print("Ctrl-C stops it.")
+    sys.stdout.flush()
+    server.wait()
+
+
+@contextmanager
+def _bar(title: str, total: int) -> Iterator[Callable[[int], None]]:
+    """A progress bar on standard error; what it yields moves it on."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    console = Console(stderr=True)
+    with Progress(*columns, TimeRemainingColumn(), console=console) as progress:
+        bar = progress.add_task(title, total=total)
+        yield lambda handled: progress.advance(bar, handled)

@@ -1,0 +1,40 @@
+"""How the demo's shop sets watchpost up: its name, its segments, and its policy.
+
+The one place of the demo that calls `configure`. It knows no ticket and no model.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+
+import watchpost
+from watchpost_collector.demo.assistant import RefusalGuard
+
+SERVICE = "support-assistant"
+ENVIRONMENT = "demo"
+SEGMENTS = ("plan", "topic")
+
+
+@cache
+def make_policy() -> watchpost.Policy:
+    """Personal data is masked, secrets stop the call, refusals and long texts are flagged."""
+    return watchpost.Policy(
+        redact=("pii",),
+        block=("secrets",),
+        flag=("length", RefusalGuard()),
+        directions={"refusal": "output", "secrets": "input", "length": "input"},
+    )
+
+
+def configure_shop(endpoint: str, release: str, clock: Callable[[], int] | None = None) -> None:
+    """Starts recording as the shop's assistant of that release."""
+    watchpost.configure(
+        endpoint=endpoint,
+        service=SERVICE,
+        service_version=release,
+        environment=ENVIRONMENT,
+        policy=make_policy(),
+        segments=SEGMENTS,
+        clock=clock,
+    )
