@@ -3,6 +3,7 @@
 import base64
 import json
 from collections.abc import Callable
+from itertools import pairwise
 from urllib.parse import quote, quote_plus
 
 import pytest
@@ -293,7 +294,7 @@ def test_no_cut_lets_a_value_through(secret: str, cuts: set[int], words: str) ->
     borders = [0, *sorted(cut for cut in cuts if cut < len(whole)), len(whole)]
 
     def plant(span: Span, request: ExportTraceServiceRequest) -> None:
-        for start, end in zip(borders, borders[1:], strict=False):
+        for start, end in pairwise(borders):
             put(span.events.add(), "delta", whole[start:end])
 
     request = ExportTraceServiceRequest()

@@ -1,0 +1,316 @@
+"""The processor: nothing is lost without being counted, and nothing leaves unmasked."""
+
+import logging
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
+from standin_collector import StandInCollector
+
+from watchpost import Policy
+from watchpost.errors import ConfigError
+from watchpost.export import build_processor
+from watchpost.export.processor import ExportProcessor
+
+CARD = "4111 1111 1111 1111"
+Build = Callable[..., tuple[ExportProcessor, TracerProvider]]
+
+
+@pytest.fixture
+def collector() -> Iterator[StandInCollector]:
+    with StandInCollector() as running:
+        yield running
+
+
+@pytest.fixture
+def build(tmp_path: Path) -> Iterator[Build]:
+    """Makes processors with a tracer provider in front; all are shut down afterwards."""
+    made: list[ExportProcessor] = []
+
+    def make(url: str, **options: Any) -> tuple[ExportProcessor, TracerProvider]:
+        options = {"spill_dir": tmp_path / "spill", "interval_s": 0.05, **options}
+        processor = build_processor(endpoint=url, **options)
+        made.append(processor)
+        provider = TracerProvider(shutdown_on_exit=False)
+        provider.add_span_processor(processor)
+        return processor, provider
+
+    yield make
+    for processor in made:
+        processor.shutdown()
+
+
+def record(provider: TracerProvider, name: str, **attributes: Any) -> None:
+    with provider.get_tracer("test").start_as_current_span(name) as span:
+        span.set_attributes(attributes)
+
+
+def attributes_of(collector: StandInCollector) -> dict[str, Any]:
+    (span,) = collector.spans()
+    return {pair.key: pair.value.string_value for pair in span.attributes}  # type: ignore[attr-defined]
+
+
+def test_spans_arrive_by_themselves_and_in_order(collector: StandInCollector, build: Build) -> None:
+    processor, provider = build(collector.url)
+    for number in range(50):
+        record(provider, f"span {number}")
+    assert processor.flush(20)
+    assert collector.names == [f"span {number}" for number in range(50)]
+    assert processor.counts.delivered == processor.counts.received == 50
+
+
+def test_a_burst_is_delivered_whole(collector: StandInCollector, build: Build) -> None:
+    processor, provider = build(collector.url)
+    for number in range(5000):
+        record(provider, str(number))
+    assert processor.flush(60)
+    assert collector.names == [str(number) for number in range(5000)]
+    assert len(collector.requests) >= 5000 // 512
+
+
+def test_spans_of_many_threads_all_arrive(collector: StandInCollector, build: Build) -> None:
+    processor, provider = build(collector.url)
+
+    def work(thread: int) -> None:
+        for number in range(200):
+            record(provider, f"{thread}.{number}")
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert processor.flush(60)
+    assert len(set(collector.names)) == 1600
+
+
+def test_a_full_queue_drops_counts_and_says_so_once(
+    build: Build, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.WARNING, "watchpost")
+    processor, provider = build("http://127.0.0.1:9", queue_bytes=20_000, interval_s=3600)
+    for _ in range(100):
+        record(provider, "x", text="y" * 1000)
+    assert processor.counts.dropped > 50
+    assert processor.counts.received == 100
+    processor.shutdown()
+    assert sum("were dropped" in message for message in caplog.messages) == 1
+
+
+def test_without_a_collector_spans_wait_on_disk_and_leave_in_order(
+    tmp_path: Path, build: Build
+) -> None:
+    collector = StandInCollector()
+    collector.close()
+    processor, provider = build(collector.url)
+    for number in range(3):
+        record(provider, f"away {number}")
+        assert not processor.flush(20)
+    assert processor.counts.spilled == 3
+    assert processor.counts.dropped == 0
+    with StandInCollector(collector.port) as back:
+        record(provider, "back")
+        assert processor.flush(20)
+        assert back.names == ["away 0", "away 1", "away 2", "back"]
+        assert processor.counts.delivered == 4
+        processor.shutdown()
+    assert not list((tmp_path / "spill").rglob("*.otlp.gz"))
+
+
+def test_what_a_process_leaves_behind_the_next_one_delivers(tmp_path: Path, build: Build) -> None:
+    collector = StandInCollector()
+    collector.close()
+    first, provider = build(collector.url)
+    record(provider, "left behind")
+    first.shutdown()
+    with StandInCollector(collector.port) as back:
+        second, _ = build(collector.url)
+        assert second.flush(20)
+        assert back.names == ["left behind"]
+        second.shutdown()
+
+
+def test_a_collector_that_says_later_is_not_asked_before(
+    collector: StandInCollector, build: Build
+) -> None:
+    processor, provider = build(collector.url)
+    collector.refuse(503, **{"Retry-After": "300"})
+    record(provider, "one")
+    assert not processor.flush(20)
+    record(provider, "two")
+    assert not processor.flush(20)
+    assert len(collector.headers) == 1
+    assert processor.counts.spilled == 2
+
+
+def test_a_batch_the_collector_will_never_take_is_dropped_and_counted(
+    collector: StandInCollector, build: Build
+) -> None:
+    processor, provider = build(collector.url)
+    collector.refuse(400)
+    record(provider, "bad")
+    processor.flush(20)
+    record(provider, "good")
+    assert processor.flush(20)
+    assert collector.names == ["good"]
+    assert processor.counts.dropped == 1
+
+
+def test_rejected_spans_are_counted(collector: StandInCollector, build: Build) -> None:
+    processor, provider = build(collector.url)
+    collector.reject(1)
+    record(provider, "a")
+    processor.flush(20)
+    assert (processor.counts.delivered, processor.counts.dropped) == (0, 1)
+
+
+def test_enrichment_comes_before_masking(collector: StandInCollector, build: Build) -> None:
+    def enrich(span: ReadableSpan) -> dict[str, Any]:
+        return {"added": f"{span.name} {CARD}", "tags": ["a", CARD], "n": 1}
+
+    processor, provider = build(collector.url, policy=Policy(redact=("pii",)), enrich=enrich)
+    record(provider, "call")
+    assert processor.flush(60)
+    assert attributes_of(collector)["added"] == "call [CREDIT_CARD]"
+    assert CARD not in str(collector.requests)
+
+
+def test_a_failing_enrichment_costs_no_span(collector: StandInCollector, build: Build) -> None:
+    def enrich(span: ReadableSpan) -> dict[str, Any]:
+        raise RuntimeError
+
+    processor, provider = build(collector.url, enrich=enrich)
+    record(provider, "call")
+    assert processor.flush(20)
+    assert collector.names == ["call"]
+
+
+CONTENT = {
+    "gen_ai.input.messages": "said",
+    "llm.input_messages.0.message.content": "said",
+    "gen_ai.tool.call.arguments": "said",
+    "exception.message": "said",
+    "my.own.long.attribute": "said" * 100,
+    "gen_ai.request.model": "gpt-4o",
+    "gen_ai.prompt.name": "greeting",
+}
+
+
+@pytest.mark.parametrize("capture", ["full", "metadata"])
+def test_metadata_keeps_who_and_drops_what_was_said(
+    collector: StandInCollector, build: Build, capture: str
+) -> None:
+    processor, provider = build(collector.url, capture=capture)
+    record(provider, "call", **CONTENT)
+    assert processor.flush(20)
+    left = attributes_of(collector)
+    assert left["gen_ai.request.model"] == "gpt-4o"
+    assert left["gen_ai.prompt.name"] == "greeting"
+    assert ("said" in str(left)) is (capture == "full")
+
+
+def test_metadata_drops_the_message_of_an_error(collector: StandInCollector, build: Build) -> None:
+    processor, provider = build(collector.url, capture="metadata")
+    with pytest.raises(ValueError, match="said"):  # noqa: SIM117
+        with provider.get_tracer("t").start_as_current_span("call"):
+            raise ValueError("said")
+    assert processor.flush(20)
+    assert "said" not in str(collector.requests)
+    assert "ValueError" in str(collector.requests)
+
+
+def test_off_sends_nothing(collector: StandInCollector, build: Build) -> None:
+    processor, provider = build(collector.url, capture="off")
+    record(provider, "call")
+    assert processor.flush(20)
+    processor.shutdown()
+    assert collector.headers == []
+
+
+def test_redacted_masks_without_a_policy(collector: StandInCollector, build: Build) -> None:
+    processor, provider = build(collector.url, capture="redacted")
+    record(provider, "call", text=f"card {CARD}, password: hunter2")
+    assert processor.flush(60)
+    assert attributes_of(collector)["text"] == "card [CREDIT_CARD], password: [SECRET]"
+
+
+def test_what_is_spilled_is_masked_already(tmp_path: Path, build: Build) -> None:
+    import gzip
+
+    processor, provider = build("http://127.0.0.1:9", policy=Policy(redact=("pii",)))
+    record(provider, f"call {CARD}", text=CARD)
+    processor.shutdown()
+    (file,) = (tmp_path / "spill").rglob("*.otlp.gz")
+    assert CARD.encode() not in gzip.decompress(file.read_bytes())
+    assert b"[CREDIT_CARD]" in gzip.decompress(file.read_bytes())
+
+
+def test_an_unknown_capture_is_refused(build: Build) -> None:
+    with pytest.raises(ConfigError) as error:
+        build("http://127.0.0.1:9", capture="everything")
+    assert error.value.value == "everything"
+
+
+def test_shutting_down_twice_is_fine_and_later_spans_are_counted(
+    collector: StandInCollector, build: Build
+) -> None:
+    processor, provider = build(collector.url)
+    record(provider, "before")
+    processor.shutdown()
+    processor.shutdown()
+    record(provider, "after")
+    assert collector.names == ["before"]
+    assert processor.counts.dropped == 1
+
+
+def test_a_spill_that_cannot_be_used_costs_spans_but_no_exception(
+    tmp_path: Path, build: Build
+) -> None:
+    (tmp_path / "file").write_text("in the way")
+    processor, provider = build("http://127.0.0.1:9", spill_dir=tmp_path / "file")
+    record(provider, "x")
+    assert not processor.flush(20)
+    assert processor.counts.dropped == 1
+
+
+PROGRAM = """
+import os, sys
+from opentelemetry.sdk.trace import TracerProvider
+from watchpost.export import build_processor
+processor = build_processor(endpoint=sys.argv[1], spill_dir=sys.argv[2], interval_s=3600)
+provider = TracerProvider(shutdown_on_exit=False)
+provider.add_span_processor(processor)
+tracer = provider.get_tracer("t")
+tracer.start_span("parent").end()
+if sys.argv[3] == "fork":
+    child = os.fork()
+    if child == 0:
+        tracer.start_span("child").end()
+        ok = processor.flush(20)
+        os._exit(0 if ok else 1)
+    assert os.waitpid(child, 0)[1] == 0
+"""
+
+
+def run_program(collector: StandInCollector, spill: Path, mode: str) -> None:
+    command = [sys.executable, "-c", PROGRAM, collector.url, str(spill), mode]
+    subprocess.run(command, check=True, timeout=60)
+
+
+def test_a_program_that_just_ends_loses_nothing(
+    collector: StandInCollector, tmp_path: Path
+) -> None:
+    run_program(collector, tmp_path / "spill", "end")
+    assert collector.names == ["parent"]
+
+
+def test_a_forked_child_sends_its_own_spans_and_the_parent_its_own(
+    collector: StandInCollector, tmp_path: Path
+) -> None:
+    run_program(collector, tmp_path / "spill", "fork")
+    assert sorted(collector.names) == ["child", "parent"]
