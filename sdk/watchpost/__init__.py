@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from watchpost.errors import Blocked, WatchpostError
     from watchpost.guard import Guard, Verdict
-    from watchpost.observe import observe, span
+    from watchpost.observation import observe, span
     from watchpost.patching import patch
     from watchpost.policy import Policy
     from watchpost.record import Generation
@@ -51,10 +51,10 @@ _HOMES = {
     "configure": "telemetry",
     "current": "scope",
     "flush": "telemetry",
-    "observe": "observe",
+    "observe": "observation",
     "patch": "patching",
     "shutdown": "telemetry",
-    "span": "observe",
+    "span": "observation",
 }
 
 

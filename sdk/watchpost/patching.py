@@ -93,16 +93,19 @@ def _send(client: Any, request: Any) -> Any:
             raise
         finally:
             detach(token)
+        is_checked = call.has_rules("output")
         parsed = result
         if raw := _raw_mode(options):
-            parsed = result.parse() if raw != "stream" else None
-        if call.streaming and parsed is not None:
-            iterator = CheckedStream if call.has_rules("output") else Followed
+            parsed = None
+            with SHIELD:
+                parsed = result.parse() if raw != "stream" or is_checked else None
+        if call.streaming and hasattr(parsed, "_iterator"):
+            iterator = CheckedStream if is_checked else Followed
             replace_iterator(parsed, iterator(parsed._iterator, call), call)
             return result
-        if parsed is not None and call.has_rules("output"):
-            check_result(call, parsed, is_raw=parsed is not result)
-        call.complete(parsed)
+        if is_checked:
+            check_result(call, _require(call, parsed), is_raw=parsed is not result)
+        call.complete(None if call.streaming else parsed)
         return result
 
     return send
@@ -125,17 +128,21 @@ def _send_async(client: Any, request: Any) -> Any:
             raise
         finally:
             detach(token)
+        is_checked = call.has_rules("output")
         parsed = result
         if raw := _raw_mode(options):
-            parsed = result.parse() if raw != "stream" else None
-            parsed = await parsed if inspect.isawaitable(parsed) else parsed
-        if call.streaming and parsed is not None:
-            iterator = AsyncCheckedStream if call.has_rules("output") else AsyncFollowed
+            parsed = None
+            with SHIELD:
+                parsed = result.parse() if raw != "stream" or is_checked else None
+                parsed = await parsed if inspect.isawaitable(parsed) else parsed
+        if call.streaming and hasattr(parsed, "_iterator"):
+            iterator = AsyncCheckedStream if is_checked else AsyncFollowed
             replace_iterator(parsed, iterator(parsed._iterator, call), call)
             return result
-        if parsed is not None and call.has_rules("output"):
+        if is_checked:
+            parsed = _require(call, parsed)
             await check_result_off_loop(call, parsed, is_raw=parsed is not result)
-        call.complete(parsed)
+        call.complete(None if call.streaming else parsed)
         return result
 
     return send
@@ -167,6 +174,15 @@ def _replace_body(options: Any, body: Mapping[str, Any]) -> None:
     if getattr(options, "extra_json", None) is not None:
         # It is part of what was checked; merged in again it would bring back what was taken out.
         options.extra_json = None
+
+
+def _require(call: Call, parsed: Any) -> Any:
+    """An answer guards can read, or none at all."""
+    if parsed is None or call.streaming:
+        error = GuardUnavailable("watchpost", "the answer cannot be read")
+        call.end(error)
+        raise error
+    return parsed
 
 
 def _raw_mode(options: Any) -> str:

@@ -106,7 +106,6 @@ def configure(
         capture=settings.capture,
         policy=policy,
         spill_dir=settings.data_dir,
-        enrich=enrich,
         backfill=clock is not None,
     )
     provider = _find_provider(settings)
@@ -133,14 +132,6 @@ def shutdown() -> None:
     """Deliver or keep what is left, and stop. Decorated code goes on, unrecorded."""
     _replace(None)
     install(None)
-
-
-def enrich(span: ReadableSpan) -> Mapping[str, Any]:
-    """What is added to a span on the export thread: nothing, as it computed that when first read.
-
-    Kept as the processor's hook; spans of other instrumentations pass unchanged.
-    """
-    return {}
 
 
 def _find_provider(settings: Settings) -> TracerProvider:
