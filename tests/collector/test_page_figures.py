@@ -57,6 +57,8 @@ def test_counts_are_exact_up_to_ten_million(value: int | None, shown: str) -> No
     [
         (None, NOTHING),
         (float("nan"), NOTHING),
+        (0.0, "0 ms"),
+        (0.001, "<0.01 ms"),
         (0.25, "0.25 ms"),
         (4.2, "4.2 ms"),
         (840.4, "840 ms"),

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 # A busy machine is slow, and slow is not wrong.
 expect.set_options(timeout=30_000)
@@ -73,19 +73,29 @@ class Faults:
             self.foreign.append(url)
 
 
+@pytest.fixture(scope="module")
+def profile(chromium: Browser) -> Iterator[BrowserContext]:
+    """One browser profile a module: what does not change is loaded once."""
+    with chromium.new_context(viewport={"width": 1440, "height": 900}) as context:
+        context.set_default_timeout(30_000)
+        yield context
+
+
 @pytest.fixture
-def browse(chromium: Browser, request: pytest.FixtureRequest) -> Iterator[Callable[..., Page]]:
-    """Open a path, of the session's server or of `base`, in a fresh browser profile."""
-    context = chromium.new_context(viewport={"width": 1440, "height": 900})
-    context.set_default_timeout(30_000)
+def browse(
+    profile: BrowserContext, request: pytest.FixtureRequest
+) -> Iterator[Callable[..., Page]]:
+    """Open a path of the session's server, or of `base`, in a fresh tab without cookies."""
     faults = Faults()
 
     def open_path(path: str, base: str = "") -> Page:
-        page = context.new_page()
+        page = profile.new_page()
         faults.watch(page)
         page.goto((base or request.getfixturevalue("server").page_url) + path)
         return page
 
     yield open_path
-    context.close()
+    for page in profile.pages:
+        page.close()
+    profile.clear_cookies()
     assert faults == Faults()

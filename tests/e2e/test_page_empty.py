@@ -38,4 +38,4 @@ def test_an_empty_store_says_how_to_send_the_first_trace_and_then_shows_it(
 def test_the_snippet_is_python_that_compiles() -> None:
     from watchpost_collector.page.empty import PYTHON
 
-    compile(PYTHON.format(url="http://127.0.0.1:4318"), "snippet", "exec")
+    compile(PYTHON.format(url="http://127.0.0.1:4318", key=""), "snippet", "exec")

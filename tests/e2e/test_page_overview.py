@@ -128,6 +128,7 @@ def test_the_tables_hold_a_row_for_each_model_and_prompt_version(
     expect(page.locator("[data-test=table-prompt] tbody tr")).to_have_count(6)
     guard = page.locator("[data-test=table-guard] tbody tr")
     expect(guard).to_have_count(1)
+    expect(guard.locator("td").nth(2)).to_have_text("EMAIL_ADDRESS 5")
     expect(guard.locator("td").nth(3)).to_have_text("30")
 
 

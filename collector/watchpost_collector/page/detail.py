@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 from watchpost_collector.page.conversation import Turn, read_turns
@@ -100,9 +101,9 @@ def _draw_call(call: Row) -> None:
 
 
 def _cost(call: Row) -> str:
-    if call["price_state"] == "unpriced" or call["cost"] is None:
-        return "unpriced"
-    return format_money(call["cost"])
+    if call["cost"] is not None:
+        return format_money(call["cost"])
+    return "" if call["usage_source"] == "none" else "unpriced"
 
 
 def _tokens(call: Row, name: str, part: str, words: str) -> str:
@@ -198,6 +199,9 @@ def _describe_event(event: object) -> str:
     attributes = event.get("attributes")
     body = {key: value for key, value in event.items() if key not in ("name", "attributes")}
     body.update(attributes if isinstance(attributes, Mapping) else {})
+    if str(body.get("time_ns", "")).isdecimal():
+        seconds = int(body.pop("time_ns")) // 1_000_000_000
+        name += f"  {format_time(datetime.fromtimestamp(min(seconds, 1 << 33), UTC))}"
     lines = [f"{key} = {value}" for key, value in body.items() if value not in (None, "", {})]
     return "\n".join([name, *lines])[:VALUE_LIMIT]
 

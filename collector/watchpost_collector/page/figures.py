@@ -39,6 +39,8 @@ def format_duration(milliseconds: float | None) -> str:
     """Milliseconds, seconds or minutes, whichever a person would say."""
     if milliseconds is None or milliseconds != milliseconds:
         return NOTHING
+    if milliseconds < 0.005:
+        return "<0.01 ms" if milliseconds > 0 else "0 ms"
     if milliseconds < 1:
         return f"{milliseconds:.2f} ms"
     if milliseconds < 9.95:

@@ -6,7 +6,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -59,6 +59,7 @@ class OverviewPage:
     ) -> None:
         self._reader = reader
         self._server_url = server_url
+        self._keyed = not any_project
         self._values: dict[str, tuple[TextElement, TextElement]] = {}
         self._charts: dict[str, ui.echart] = {}
         self._tables: dict[str, ui.element] = {}
@@ -130,7 +131,7 @@ class OverviewPage:
         if not overview.stored:
             if not self._empty.default_slot.children:
                 with self._empty:
-                    draw_empty(self._server_url)
+                    draw_empty(self._server_url, self._keyed)
             return
         self._show_tiles(overview.tiles, overview.guard_tile)
         self._show_charts(overview)
@@ -270,16 +271,21 @@ def _draw_prompts(rows: list[Row]) -> None:
     draw_table([("Prompt", False), *_MEASURES], cells, "table-prompt")
 
 
+def _list_labels(labels: Mapping[str, int]) -> str:
+    ranked = sorted(labels.items(), key=lambda pair: (-pair[1], pair[0]))
+    return ", ".join(f"{label} {format_count(count)}" for label, count in ranked[:6]) or NOTHING
+
+
 def _draw_guards(rows: list[Row]) -> None:
     heads = [
-        ("Guard", False), ("Label", False), ("Direction", False), ("Checked", True),
+        ("Guard", False), ("Direction", False), ("Found", False), ("Checked", True),
         ("Tripped", True), ("Share", True), ("Blocked", True), ("Failed", True), ("Took", True),
     ]  # fmt: skip
     cells = [
         [
             row["guard"],
-            row["label"] or NOTHING,
             row["direction"],
+            _list_labels(row["labels"]),
             format_count(row["checked"]),
             format_count(row["tripped"]),
             format_share(row["tripped"], row["checked"]),

@@ -16,10 +16,9 @@ _CALLS = """
 """
 
 EXTENT = """
-select count() as calls,
-    toUnixTimestamp64Milli(toDateTime64(min(start), 3, 'UTC')) as first_ms,
+select toUnixTimestamp64Milli(toDateTime64(min(start), 3, 'UTC')) as first_ms,
     toUnixTimestamp64Milli(toDateTime64(max(start), 3, 'UTC')) as last_ms
-from generations
+from spans
 where {project:String} = '' or project = {project:String}
 """
 
@@ -118,13 +117,14 @@ limit 20
 """  # noqa: S608
 
 BY_GUARD = f"""
-select guard, label, direction, count() as checked, countIf(v.tripped) as tripped,
+select guard, direction, count() as checked, countIf(v.tripped) as tripped,
+    sumMapIf(map(label, toUInt64(1)), v.tripped and label != '') as labels,
     countIf(v.action = 'block' and v.tripped) as blocked, countIf(v.failed) as failed,
     quantile(0.95)(duration_ms) as p95
 from verdicts as v
 where {_CALLS}
-group by guard, label, direction
-order by tripped desc, checked desc, guard, label, direction
+group by guard, direction
+order by tripped desc, checked desc, guard, direction
 limit 20
 """  # noqa: S608
 
@@ -314,7 +314,7 @@ select span_id, guard, label, direction, action, tripped, failed, probability, t
     duration_ms
 from verdicts
 where ({project:String} = '' or project = {project:String}) and trace_id = {trace:String}
-order by start, guard, label
+order by tripped desc, guard, direction, label
 limit 2000
 """
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from watchpost_collector.page import queries
-from watchpost_collector.page.filters import Filters, Window, bind, choose_window
+from watchpost_collector.page.filters import RANGES, Filters, Window, bind, choose_window
 
 Row = dict[str, Any]
 
@@ -53,12 +53,14 @@ def read_rows(reader: Reader, sql: str, parameters: Mapping[str, Any]) -> list[R
 
 def find_window(reader: Reader, filters: Filters) -> tuple[Window, bool]:
     """The window to read, and whether anything at all is stored."""
-    [extent] = read_rows(reader, queries.EXTENT, {"project": filters.project})
-    stored = extent["calls"] > 0
-    if not stored:
-        [spans] = read_rows(reader, queries.ANY_SPAN, {"project": filters.project})
-        stored = bool(spans["any_span"])
-    return choose_window(filters, (int(extent["first_ms"]), int(extent["last_ms"]))), stored
+    bound = {"project": filters.project}
+    [spans] = read_rows(reader, queries.ANY_SPAN, bound)
+    extent = (0, 0)
+    if not RANGES[filters.range]:
+        # Only `all` has to look at everything to know where it begins and ends.
+        [found] = read_rows(reader, queries.EXTENT, bound)
+        extent = (int(found["first_ms"]), int(found["last_ms"]))
+    return choose_window(filters, extent), bool(spans["any_span"])
 
 
 def read_overview(reader: Reader, filters: Filters) -> Overview:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from nicegui import ui
 
+from watchpost.errors import CollectorError
 from watchpost_collector.page import queries
 from watchpost_collector.page.detail import SpanDetail, draw_detail
 from watchpost_collector.page.elements import box, chip, draw_frame, text
@@ -78,7 +79,14 @@ class TracePage:
 
     async def load(self, chosen: str) -> None:
         """Read the trace and draw it, with the span `chosen`, or the first call, open."""
-        trace = await asyncio.to_thread(read_trace, self._reader, self._project, self._trace_id)
+        try:
+            trace = await asyncio.to_thread(read_trace, self._reader, self._project, self._trace_id)
+        except CollectorError as error:
+            log.warning("A trace could not be read: %s", error)
+            with self._main:
+                text("h1", "The store could not be read", test="no-store")
+                text("p", "Try again in a moment; the server's log says why.", "muted")
+            return
         with self._main:
             if not trace.spans:
                 text("h1", "No such trace", test="no-trace")

@@ -64,6 +64,7 @@ class TracesPage:
     ) -> None:
         self._reader = reader
         self._server_url = server_url
+        self._keyed = not any_project
         self._wanted = asyncio.Event()
         self._shown: TraceList | None = None
         self._fresh = draw_frame("/traces", theme)
@@ -100,7 +101,7 @@ class TracesPage:
         self._body.clear()
         with self._body:
             if not found.stored:
-                draw_empty(self._server_url)
+                draw_empty(self._server_url, self._keyed)
             else:
                 self._draw_list(found)
 
@@ -141,7 +142,7 @@ def _draw_row(row: Row) -> None:
         line.props["data-trace"] = row["trace_id"]
         line.on("click", lambda _: ui.navigate.to(path), args=[])
         text("td", format_time(row["started"]), "muted")
-        with box("td"):
+        with box("td", "what"):
             with box("div"):
                 dot = box("span", f"dot {_state(row)}")
                 dot.props["title"] = _state(row) or "ok"
