@@ -75,10 +75,14 @@ def list_prices() -> Iterator[Price]:
     from genai_prices.data_snapshot import get_snapshot
 
     for provider in get_snapshot().providers:
+        # Two models may claim a name; the list's own rule is that the first one has it.
+        known: set[str] = set()
         for model in provider.models:
+            names = {name.lower() for name in (model.id, *_exact_names(model.match))} - known
+            known |= names
             periods = [(day, read_rates(model, _noon(day))) for day in _change_dates([model])]
             for spelling in (provider.id, *_SPELLINGS.get(provider.id, ())):
-                for name in sorted({model.id, *_exact_names(model.match)}):
+                for name in sorted(names):
                     yield from _changes(list_source(), spelling, name, periods)
 
 
