@@ -90,12 +90,16 @@ def ask(endpoint: Endpoint, sql: str, fmt: str) -> bytes:
 
 
 def _post(url: str, target: str, body: bytes, headers: Mapping[str, str]) -> tuple[int, bytes]:
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
+    try:
+        parts = urlsplit(url)
+        usable = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+    except ValueError:
+        usable = False
+    if not usable:
         raise ConfigError("--url", url, f"write it like {DEFAULT_URL}")
     secure = parts.scheme == "https"
     kind = http.client.HTTPSConnection if secure else http.client.HTTPConnection
-    connection = kind(parts.hostname, parts.port, timeout=_TIMEOUT_S)
+    connection = kind(parts.hostname or "", parts.port, timeout=_TIMEOUT_S)
     try:
         connection.request("POST", target, body, dict(headers))
         response = connection.getresponse()
