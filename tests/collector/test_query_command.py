@@ -105,3 +105,20 @@ def test_an_address_that_is_none_is_told(url: str) -> None:
     assert done.returncode == 2
     assert "--url" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_server_running_on_a_data_directory_is_found_by_it(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    up = [str(Path(sys.executable).with_name("watchpost")), "up", "--data", str(data)]
+    process = subprocess.Popen(
+        [*up, "--port", "0", "--query-port", "0"], stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    try:
+        assert any(line == "ready\n" for line in process.stdout)
+        done = run("query", "--data", str(data), "--format", "csv", "SELECT 1 AS x")
+        assert done.stdout == '"x"\n1\n'
+    finally:
+        process.terminate()
+        process.wait(60)
+        process.stdout.close()

@@ -34,7 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--query-port", type=int, default=8123, help="ClickHouse HTTP, read-only")
     add("--allow-host", action="append", default=[], help="a name browsers may reach this by")
     add("--keys", type=Path, help="file of keys (or WATCHPOST_KEYS)")
-    add("--ready-file", type=Path, help="JSON of the URLs, written when all is up")
+    add("--ready-file", type=Path, help="JSON of the URLs when all is up (DATA/ready.json)")
     add("--flush-interval", type=float, default=spool.segment_age_s, help="seconds to a seal")
     add("--segment-bytes", type=int, default=spool.segment_bytes, help="bytes to a seal")
     add("--spool-bytes", type=int, default=spool.bound_bytes, help="bytes that may wait on disk")
@@ -52,7 +52,7 @@ def read_settings(given: argparse.Namespace) -> ServerSettings:
         query_port=given.query_port,
         allow_hosts=tuple(given.allow_host),
         keys_file=given.keys,
-        ready_file=given.ready_file,
+        ready_file=given.ready_file or data / "ready.json",
         spool=Limits(given.segment_bytes, given.flush_interval, given.spool_bytes),
         intake=IntakeLimits(request_bytes=given.max_request_bytes),
     )
