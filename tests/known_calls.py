@@ -68,7 +68,7 @@ def list_calls(dialect: str) -> list[KnownCall]:
 
 
 def send_call(server: RunningServer, call: KnownCall) -> str:
-    """Send a case's spans over OTLP as a project of its own, and return the project's name."""
+    """Send a case's spans over OTLP as a project of its own; the condition that finds its rows."""
     project = f"{call.dialect}-{call.name}-{secrets.token_hex(4)}".replace("_", "-")
     for request in _requests(call.case):
         answer = server.send(
@@ -77,18 +77,21 @@ def send_call(server: RunningServer, call: KnownCall) -> str:
             X_Watchpost_Project=project,
         )
         assert (answer.status, answer.body) == (200, b""), answer.body
-    return project
+    return f"project = '{project}'"
 
 
-def compare_call(server: RunningServer, call: KnownCall, project: str) -> list[str]:
-    """What is wrong with a case as read back over the query port; [] when all is right."""
-    wrong = list(_compare_rows("call", call.case["calls"], _read_calls(server, call, project)))
+def compare_call(server: RunningServer, call: KnownCall, where: str) -> list[str]:
+    """What is wrong with a case as read back over the query port; [] when all is right.
+
+    `where` is a condition on `project` or `trace_id`, which every table has.
+    """
+    wrong = list(_compare_rows("call", call.case["calls"], _read_calls(server, call, where)))
     for expected in call.case.get("spans", []):
-        wrong.extend(_compare_span(server, expected, project))
-    wrong.extend(_compare_content(server, call.case, project))
+        wrong.extend(_compare_span(server, expected, where))
+    wrong.extend(_compare_content(server, call.case, where))
     for expected in call.case.get("verdicts", []):
         columns = ", ".join(expected)
-        rows = server.query(f"select {columns} from watchpost.verdicts where project = '{project}'")
+        rows = server.query(f"select {columns} from watchpost.verdicts where {where}")
         if tuple(expected.values()) not in rows:
             wrong.append(f"verdict {expected} is not among {rows}")
     return wrong
@@ -248,12 +251,10 @@ def _put(target: Any, value: Any) -> None:
             _put_all(target.kvlist_value.values, value)
 
 
-def _read_calls(server: RunningServer, call: KnownCall, project: str) -> list[dict[str, Any]]:
+def _read_calls(server: RunningServer, call: KnownCall, where: str) -> list[dict[str, Any]]:
     columns = sorted({name for expected in call.case["calls"] for name in expected})
     shown = ", ".join(["span_id", *(f"toString({c})" if c in _AS_TEXT else c for c in columns)])
-    rows = server.query(
-        f"select {shown} from watchpost.generations where project = '{project}' order by start"
-    )
+    rows = server.query(f"select {shown} from watchpost.generations where {where} order by start")
     return [dict(zip(["span_id", *columns], row, strict=True)) for row in rows]
 
 
@@ -272,11 +273,9 @@ def _compare_rows(
                 yield f"{what} {number}: {name} is {row[name]!r}, not {value!r}"
 
 
-def _compare_span(
-    server: RunningServer, expected: Mapping[str, Any], project: str
-) -> Iterator[str]:
+def _compare_span(server: RunningServer, expected: Mapping[str, Any], where: str) -> Iterator[str]:
     columns = ", ".join(expected)
-    rows = server.query(f"select {columns} from watchpost.spans where project = '{project}'")
+    rows = server.query(f"select {columns} from watchpost.spans where {where}")
     if not any(
         all(_same(found, value) for found, value in zip(row, expected.values(), strict=True))
         for row in rows
@@ -284,7 +283,7 @@ def _compare_span(
         yield f"no span is {dict(expected)}; there are {rows}"
 
 
-def _compare_content(server: RunningServer, case: Mapping[str, Any], project: str) -> Iterator[str]:
+def _compare_content(server: RunningServer, case: Mapping[str, Any], where: str) -> Iterator[str]:
     columns = {
         "input": "input_messages",
         "output": "output_messages",
@@ -294,7 +293,7 @@ def _compare_content(server: RunningServer, case: Mapping[str, Any], project: st
     for part, column in columns.items():
         if part not in case:
             continue
-        rows = server.query(f"select {column} from watchpost.content where project = '{project}'")
+        rows = server.query(f"select {column} from watchpost.content where {where}")
         texts = [text for (value,) in rows for text in _leaves(nest(value))]
         for wanted in case[part]:
             if not any(wanted in text for text in texts):

@@ -12,10 +12,10 @@ from running_server import RunningServer
 @pytest.fixture(scope="session")
 def differences(server: RunningServer) -> Callable[[KnownCall], list[str]]:
     """How a known call sent over OTLP differs when it is read back; [] when it is right."""
-    projects = {
+    sent = {
         (call.dialect, call.name): send_call(server, call)
         for dialect in list_dialects()
         for call in list_calls(dialect)
     }
     server.flush()
-    return lambda call: compare_call(server, call, projects[call.dialect, call.name])
+    return lambda call: compare_call(server, call, sent[call.dialect, call.name])
