@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-_READY_S = 90.0
+_READY_S = 180.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +119,7 @@ class RunningServer:
             self._process.send_signal(number)
         return self.wait()
 
-    def wait(self, timeout_s: float = 60.0) -> int:
+    def wait(self, timeout_s: float = 120.0) -> int:
         """Wait until it ends by itself; its exit status."""
         assert self._process is not None
         return self._process.wait(timeout_s)
@@ -150,7 +150,10 @@ class RunningServer:
 
     def flush(self) -> Any:
         """Wait until everything acknowledged can be queried; the span counters then."""
+        give_up = time.monotonic() + _READY_S
         answer = self.request("POST", "/api/flush")
+        while answer.status == 503 and time.monotonic() < give_up:
+            answer = self.request("POST", "/api/flush")
         assert answer.status == 200, answer.body
         return answer.json()["spans"]
 

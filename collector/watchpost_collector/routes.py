@@ -114,7 +114,8 @@ async def _answer_flush(context: Context, scope: Scope, send: Send) -> None:
         await asyncio.wait_for(asyncio.wrap_future(context.spool.mark()), _FLUSH_TIMEOUT_S)
     except (TimeoutError, Full):
         state = context.flusher.state
-        reason = f"the store is {state.name} {state.reason}".strip()
+        waiting = context.counters.read().waiting
+        reason = f"{waiting} spans wait; the store is {state.name} {state.reason}".strip()
         await send_json(send, 503, {"error": reason}, retry_after_s=5)
         return
     await send_json(send, 200, {"spans": context.counters.read().as_dict()})
