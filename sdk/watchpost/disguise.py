@@ -9,9 +9,13 @@ import base64
 import binascii
 import re
 from bisect import bisect_right
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
 
+from watchpost.guard import Finding
+
+# Disguises inside disguises that are followed: two kinds, each written twice.
+DEEPEST = 4
 # Shorter tokens cannot hide a card number, an address or a key.
 _SHORTEST_TOKEN = 12
 _TOKEN = re.compile(r"[A-Za-z0-9+/_\-]{12,}(?:\r?\n[A-Za-z0-9+/_\-]{4,})*={0,2}")
@@ -77,6 +81,18 @@ def read_disguises(text: str) -> Iterator[Reading]:
         # A form's or a query's space; the text keeps its length, so places stay places.
         yield Reading(text.replace("+", " "), (0,), (0,))
     yield from _decode_tokens(text)
+
+
+def find_through(
+    find: Callable[[str], Iterable[Finding]], text: str, depth: int = DEEPEST
+) -> Iterator[Finding]:
+    """What `find` finds in a text and in every reading of it, as places in the text itself."""
+    yield from find(text)
+    if depth:
+        for reading in read_disguises(text):
+            for inner in find_through(find, reading.text, depth - 1):
+                start, end = reading.locate(inner.start, inner.end)
+                yield replace(inner, start=start, end=end)
 
 
 def readable(raw: bytes) -> str:

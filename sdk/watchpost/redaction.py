@@ -16,7 +16,7 @@ from dataclasses import replace
 from google.protobuf.message import Message
 
 from watchpost.decision import mask
-from watchpost.disguise import read_disguises
+from watchpost.disguise import find_through
 from watchpost.guard import Finding, Question
 from watchpost.known_values import KnownValues
 from watchpost.policy import Policy, Rule
@@ -26,7 +26,6 @@ from watchpost.texts import Leaf, Texts, collect_texts
 FAILED = "[REDACTION FAILED]"
 REMEMBERED_TEXTS = 8192
 LONGEST_TEXT = 16 * 1024 * 1024
-_DEPTH = 3
 _JOINED_CHARACTERS = 1024 * 1024
 
 # A key that says what its value is: the value alone ("hunter2", nine digits) would not.
@@ -139,20 +138,14 @@ class Redactor:
         if key in self._remembered:
             self._remembered.move_to_end(key)
             return self._remembered[key]
-        found = tuple(self._scan(text, _DEPTH))
+        found = tuple(find_through(self._scan, text))
         self._remembered[key] = found
         if len(self._remembered) > REMEMBERED_TEXTS:
             self._remembered.popitem(last=False)
         return found
 
-    def _scan(self, text: str, depth: int) -> list[Finding]:
-        found = [finding for rule in self._rules for finding in _ask(rule, text)]
-        if depth:
-            for reading in read_disguises(text):
-                for inner in self._scan(reading.text, depth - 1):
-                    start, end = reading.locate(inner.start, inner.end)
-                    found.append(replace(inner, start=start, end=end))
-        return found
+    def _scan(self, text: str) -> list[Finding]:
+        return [finding for rule in self._rules for finding in _ask(rule, text)]
 
 
 def _ask(rule: Rule, text: str) -> Iterable[Finding]:

@@ -1,6 +1,7 @@
 """Screening: every guard's answer becomes a verdict, whatever the guard does."""
 
 import asyncio
+import base64
 import threading
 
 import pytest
@@ -165,3 +166,11 @@ def test_warming_loads_off_the_callers_thread() -> None:
     warm(Policy(flag=(Heavy("x"),)))
     assert loaded.wait(20)
     assert where == ["watchpost-warm"]
+
+
+def test_a_guard_that_says_where_also_reads_disguises() -> None:
+    hidden = base64.b64encode(b"a password of x").decode()
+    plain, locating = Word("password"), Word("password", locates=True)
+    assert screen(Policy(redact=(plain,)), Question(f"see {hidden}")).action == "allow"
+    decision = screen(Policy(redact=(locating,)), Question(f"see {hidden} and pass%77ord"))
+    assert decision.text == "see [WORD] and [WORD]"
