@@ -96,7 +96,8 @@ def test_every_link_between_documents_leads_somewhere() -> None:
 
 def test_every_make_target_the_documents_name_is_there() -> None:
     targets = set(re.findall(r"^([a-z]+):", read("Makefile"), re.MULTILINE))
-    named = {word for name in DOCUMENTS for word in re.findall(r"`?make ([a-z]+)`?", read(name))}
+    spoken = re.compile(r"(?:`|^)make ([a-z]+)", re.MULTILINE)
+    named = {word for name in DOCUMENTS for word in spoken.findall(read(name))}
     assert {"demo", "test", "check", "bench"} <= targets
-    assert named & {"demo", "test"}
-    assert named - targets - {"it", "them"} == set()
+    assert {"demo", "test"} <= named
+    assert named - targets == set()
