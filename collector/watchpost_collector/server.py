@@ -11,6 +11,7 @@ import asyncio
 import importlib
 import json
 import logging
+import os
 import signal
 import socket
 from collections.abc import Callable, Iterator
@@ -84,6 +85,8 @@ async def serve(
     keys.require_keys_for(settings.host)
     make_private(settings.data, "--data")
     lock_directory(settings.data, "--data")
+    # The embedded engine caches format schemas in the working directory: keep them with the data.
+    os.chdir(settings.data)
     sockets = [_bind(settings.host, settings.port, "--port")]
     sockets.append(_bind(settings.host, settings.query_port, "--query-port"))
     context = build_context(settings, keys)

@@ -28,7 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     spool, intake = Limits(), IntakeLimits()
     add = parser.add_argument
     add("--data", type=Path, help=f"directory of everything kept ({DATA_SETTING})")
-    add("--store", help=f"chdb:///path or http://user:password@host:8123/db ({STORE_SETTING})")
+    add("--store", help=f"chdb:///path or http://user:password@host:8123 ({STORE_SETTING})")
     add("--host", default="127.0.0.1", help="address to listen on; others than loopback need keys")
     add("--port", type=int, default=4318, help="OTLP, page and API; 0 takes a free one")
     add("--query-port", type=int, default=8123, help="ClickHouse HTTP, read-only")
@@ -52,7 +52,7 @@ def read_settings(given: argparse.Namespace) -> ServerSettings:
         query_port=given.query_port,
         allow_hosts=tuple(given.allow_host),
         keys_file=given.keys,
-        ready_file=given.ready_file or data / "ready.json",
+        ready_file=(given.ready_file or data / "ready.json").absolute(),
         spool=Limits(given.segment_bytes, given.flush_interval, given.spool_bytes),
         intake=IntakeLimits(request_bytes=given.max_request_bytes),
     )
