@@ -10,7 +10,7 @@ import argparse
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -87,7 +87,8 @@ def _stay(server: OwnServer, console: Console) -> None:
     console.print(f"ClickHouse    {server.query_url}", highlight=False)
     console.print("Ctrl-C stops it.")
     sys.stdout.flush()
-    server.wait()
+    with suppress(KeyboardInterrupt):
+        server.wait()
 
 
 @contextmanager

@@ -20,7 +20,7 @@ from watchpost_collector.demo.tickets import Ticket
 ROUTER = "claude-haiku-4-5"
 SUMMARISER = "gpt-5-mini"
 WRITER = "gpt-4.1-mini"
-EXPERT = "claude-sonnet-4-5"
+EXPERT = "claude-sonnet-4-6"
 
 HANDBOOK = """House rules of Northlight, maker of lamps and desks.
 Orders can be changed until they are packed. A parcel that has not moved for four working days

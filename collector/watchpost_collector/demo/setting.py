@@ -18,12 +18,12 @@ SEGMENTS = ("plan", "topic")
 
 @cache
 def make_policy() -> watchpost.Policy:
-    """Personal data is masked, secrets stop the call, refusals and long texts are flagged."""
+    """Personal data is masked, secrets stop the call, refusals are flagged."""
     return watchpost.Policy(
         redact=("pii",),
         block=("secrets",),
-        flag=("length", RefusalGuard()),
-        directions={"refusal": "output", "secrets": "input", "length": "input"},
+        flag=(RefusalGuard(),),
+        directions={"refusal": "output", "secrets": "input"},
     )
 
 
