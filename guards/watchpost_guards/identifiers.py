@@ -35,7 +35,7 @@ class Row:
 
 
 _ROWS = (
-    Row("CreditCardRecognizer", "", r"\d{3,4}[- ]?\d{3,4}[- ]?\d{3,4}"),
+    Row("CreditCardRecognizer", "", r"\d(?:[- ]?\d){11}"),
     Row("IbanRecognizer", "", r"[A-Z]{2}\d{2}[ -]?[A-Z0-9]{4}"),
     Row("CryptoRecognizer", "", r"(?:bc1|[13])[a-zA-HJ-NP-Z0-9]{25}"),
     Row("UsSsnRecognizer", "ssn social security", r"\d{3}[- .]\d{2}[- .]\d{4}"),
@@ -87,7 +87,7 @@ class Identifier:
 
     label: str
     likely: re.Pattern[str] | None
-    words: tuple[str, ...]
+    words: frozenset[str]
     matches: Callable[[str], Matches]
 
 
@@ -105,20 +105,30 @@ def load_catalogue() -> Catalogue:
     import presidio_analyzer.predefined_recognizers as predefined
 
     made = tuple(_make_identifier(row, getattr(predefined, row.recogniser)) for row in _ROWS)
-    words = sorted({re.escape(word) for identifier in made for word in identifier.words})
+    words = sorted({word for identifier in made for word in identifier.words}, key=len)
+    # Longest first, or "tax" would hide "taxpayer".
+    spelled = "|".join(re.escape(word) for word in reversed(words))
     shapes = [identifier.likely.pattern for identifier in made if identifier.likely is not None]
-    return Catalogue(made, re.compile("|".join(shapes)), re.compile(rf"\b(?:{'|'.join(words)})"))
+    return Catalogue(made, re.compile("|".join(shapes)), re.compile(rf"\b(?:{spelled})"))
 
 
-def find_identifiers(catalogue: Catalogue, text: str, start: int, end: int) -> Iterator[Finding]:
-    """Identifiers in one stretch of a text; what stands around it counts as context."""
+def find_identifiers(
+    catalogue: Catalogue, text: str, start: int, end: int, *, has_words: bool
+) -> Iterator[Finding]:
+    """Identifiers in one stretch of a text; what stands around it counts as context.
+
+    `has_words` is False when the whole text holds no word that says what a number is.
+    """
     snippet = text[start:end]
-    around = text[max(0, start - _CONTEXT_BEFORE) : end + _CONTEXT_AFTER].lower()
-    if catalogue.shape.search(snippet) is None and catalogue.word.search(around) is None:
+    said: set[str] = set()
+    if has_words:
+        around = text[max(0, start - _CONTEXT_BEFORE) : end + _CONTEXT_AFTER].lower()
+        said.update(catalogue.word.findall(around))
+    if not said and catalogue.shape.search(snippet) is None:
         return
     for identifier in catalogue.identifiers:
         likely = identifier.likely is not None and identifier.likely.search(snippet) is not None
-        if not likely and not any(word in around for word in identifier.words):
+        if not likely and said.isdisjoint(identifier.words):
             continue
         for inner_start, inner_end, score, is_checked in identifier.matches(snippet):
             found = Finding(start + inner_start, start + inner_end, identifier.label, score)
@@ -160,7 +170,7 @@ def _make_identifier(row: Row, recogniser_class: Any) -> Identifier:
         matches = _ask_recogniser(recogniser, label)
     else:
         matches = _match_patterns(recogniser)
-    return Identifier(label, likely, tuple(sorted(words)), matches)
+    return Identifier(label, likely, frozenset(words), matches)
 
 
 def _ask_recogniser(recogniser: Any, label: str) -> Callable[[str], Matches]:

@@ -81,10 +81,14 @@ class PiiGuard:
         yield from find_addresses(text)
         if len(text) > _STRETCH:
             text = _BLOB.sub(lambda blob: " " * len(blob[0]), text)
+        has_words: bool | None = None
         for start, end in _stretches(text):
             if time.perf_counter() > deadline:
                 raise TimeoutError("the text takes too long to check")
-            yield from find_identifiers(self._load(), text, start, end)
+            catalogue = self._load()
+            if has_words is None:
+                has_words = catalogue.word.search(text.lower()) is not None
+            yield from find_identifiers(catalogue, text, start, end, has_words=has_words)
             yield from find_phones(text, start, end)
 
     def _load(self) -> Catalogue:
