@@ -65,4 +65,14 @@ def test_a_cluster_changes_engines_and_scope_and_nothing_else() -> None:
     assert re.findall(r"\{[a-z_]+\}", text) == []
 
 
+def test_dictionaries_read_their_prices_as_the_user_of_the_address() -> None:
+    prices = next(found for found in read_migrations() if "price_list" in found.text)
+    layout = Layout(user="app", password="it's")
+
+    text = "\n".join(prices.statements(layout))
+
+    assert text.count("clickhouse(user 'app' password 'it\\'s' query") == 2
+    assert "it's" not in repr(layout)
+
+
 SYNC = {"mutations_sync": 2}

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
 from watchpost.errors import ConfigError
 from watchpost_collector.store.client import DATABASE, Store
@@ -50,6 +51,8 @@ class Layout:
     """Where the tables live: one engine by itself, or a named cluster of replicas."""
 
     cluster: str = ""
+    user: str = ""
+    password: str = field(default="", repr=False)
 
     def words(self) -> Mapping[str, str]:
         """The substitutions for this layout, by the word that stands in braces."""
@@ -62,6 +65,10 @@ class Layout:
             # A part is on the disk before its insert returns: the spool's copy goes right after.
             "{durable}": f"{scope}_deduplication_window = 20000, "
             "fsync_after_insert = 1, fsync_part_directory = 1",
+            # A dictionary reads its table as somebody; embedded there is nobody else to be.
+            "{login}": f"user {_quote(self.user)} password {_quote(self.password)} "
+            if self.user
+            else "",
             "{attributes}": _ATTRIBUTES,
             "{text}": _TEXT,
             "{rates}": str(_PRICE),
@@ -110,7 +117,8 @@ def migrate(store: Store, folder: Path | None = None, cluster: str = "") -> list
 
     Raises ConfigError when a file that was applied has changed since, or has vanished.
     """
-    layout = Layout(cluster)
+    address = urlsplit(store.dsn)
+    layout = Layout(cluster, unquote(address.username or ""), unquote(address.password or ""))
     words = layout.words()
     store.command(f"create database if not exists {DATABASE} {words['{on_cluster}']}")
     store.command(
@@ -157,3 +165,7 @@ def _check(applied: Mapping[int, tuple[str, str]], migrations: list[Migration]) 
 
 def _is_statement(text: str) -> bool:
     return any(line.strip() and not line.strip().startswith("--") for line in text.splitlines())
+
+
+def _quote(text: str) -> str:
+    return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"

@@ -39,7 +39,7 @@ create dictionary if not exists {database}.price_list {on_cluster}
     long_from UInt64, long_input Decimal64(9), long_output Decimal64(9), long_cache_read Decimal64(9), long_cache_write Decimal64(9), long_cache_write_1h Decimal64(9)
 )
 primary key provider, model
-source(clickhouse(query 'select * from {database}.price_ranges where source != ''override'''))
+source(clickhouse({login}query 'select * from {database}.price_ranges where source != ''override'''))
 layout(complex_key_range_hashed(range_lookup_strategy 'max'))
 range(min valid_from max valid_to)
 lifetime(0);
@@ -51,7 +51,7 @@ create dictionary if not exists {database}.price_overrides {on_cluster}
     long_from UInt64, long_input Decimal64(9), long_output Decimal64(9), long_cache_read Decimal64(9), long_cache_write Decimal64(9), long_cache_write_1h Decimal64(9)
 )
 primary key provider, model
-source(clickhouse(query 'select * from {database}.price_ranges where source = ''override'''))
+source(clickhouse({login}query 'select * from {database}.price_ranges where source = ''override'''))
 layout(complex_key_range_hashed(range_lookup_strategy 'max'))
 range(min valid_from max valid_to)
 lifetime(0);
