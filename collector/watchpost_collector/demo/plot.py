@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
-from watchpost_collector.demo.assistant import EXPERT
+from watchpost_collector.demo.assistant import WRITER
 from watchpost_collector.demo.tickets import Ticket, make_tickets
 
 PASTING_CUSTOMER = "customer-901"
@@ -21,7 +21,8 @@ TICKET_POOL = 160
 _PASTED_TURNS = 45
 _SHARE_PASTED = 0.10
 _RELEASES = ((-8.0, "v1", "1.4.0"), (-1.5, "v2", "1.5.0"), (0.0, "v3", "1.6.0"))
-_OUTAGE_HOURS = (-76, -74)
+_OUTAGE_DAYS = 3
+_OUTAGE_HOURS = (13, 14)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +48,9 @@ def plan_history(now: datetime, days: int, tickets: int, seed: int = 3) -> Itera
         count = _round_fairly(weight * per_weight * chance.uniform(0.85, 1.15), chance)
         for second in sorted(chance.uniform(0, 3600) for _ in range(count)):
             at = hour + timedelta(seconds=second)
-            yield _moment(at, (at - now) / timedelta(days=1), chance.choice(pool), chance)
+            down = frozenset((WRITER,)) if _is_outage(at, now) else frozenset[str]()
+            age_days = (at - now) / timedelta(days=1)
+            yield Moment(at, chance.choice(pool), *_release_at(age_days, chance), down)
 
 
 def plan_live(tickets: int, seed: int = 5) -> list[tuple[Ticket, str]]:
@@ -76,13 +79,17 @@ def _busyness(hour: datetime) -> float:
     return daily * (0.4 if hour.weekday() >= 5 else 1.0)
 
 
-def _moment(at: datetime, age_days: float, ticket: Ticket, chance: random.Random) -> Moment:
+def _release_at(age_days: float, chance: random.Random) -> tuple[str, str]:
+    """The reply prompt's version and the assistant's release at that age."""
     _, version, release = next(r for r in _RELEASES if age_days <= r[0])
     if version == "v3" and chance.random() < 0.5:
         version = "v2"  # Rolled out to half of the traffic, as one does.
-    start, end = _OUTAGE_HOURS
-    down = frozenset((EXPERT,)) if start <= age_days * 24 < end else frozenset[str]()
-    return Moment(at, ticket, version, release, down)
+    return version, release
+
+
+def _is_outage(at: datetime, now: datetime) -> bool:
+    day = (now - timedelta(days=_OUTAGE_DAYS)).date()
+    return at.date() == day and at.hour in _OUTAGE_HOURS
 
 
 def _round_fairly(value: float, chance: random.Random) -> int:

@@ -129,7 +129,7 @@ SELECT asked, formatDateTime(at, '%Y-%m-%d %H:00') AS hour, hour_failed, hour_ca
        proportionsZTest(toUInt64(hour_failed), toUInt64(all_failed), toUInt64(hour_calls),
                         toUInt64(all_calls), 0.95, 'pooled').2 AS p
 FROM hours JOIN usual USING (asked)
-WHERE hour_failed >= 3 AND p < 0.0001 AND hour_failed / hour_calls > 2 * all_failed / all_calls
+WHERE hour_failed >= 5 AND p < 0.0001 AND hour_failed / hour_calls > 2 * all_failed / all_calls
 ORDER BY p LIMIT 4
 """
 

@@ -23,7 +23,7 @@ def make_policy() -> watchpost.Policy:
         redact=("pii",),
         block=("secrets",),
         flag=(RefusalGuard(),),
-        directions={"refusal": "output", "secrets": "input"},
+        directions={"pii": "input", "secrets": "input", "refusal": "output"},
     )
 
 
