@@ -7,6 +7,7 @@ not run them (screening) and does not decide what their verdicts mean (decision)
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from types import MappingProxyType
 from typing import Literal
@@ -94,6 +95,12 @@ def find_guard(name: str) -> Guard:
         raise MissingExtra("guards") from error
 
 
+@cache
+def _share_guard(name: str) -> Guard:
+    """One object for all policies that name it: it loads once and remembers its verdicts once."""
+    return find_guard(name)
+
+
 def _make_rules(policy: Policy) -> tuple[Rule, ...]:
     rules: list[Rule] = []
     listed: tuple[tuple[Action, Sequence[str | Guard]], ...] = (
@@ -114,7 +121,7 @@ def _make_rules(policy: Policy) -> tuple[Rule, ...]:
 
 def _resolve_guard(item: str | Guard, action: str) -> Guard:
     if isinstance(item, str):
-        return find_guard(item)
+        return _share_guard(item)
     if isinstance(item, type) or not isinstance(item, Guard):
         cure = "pass a guard's name or an object with a `name` and a `check(question)`"
         raise ConfigError(f"Policy({action}=...)", item, cure)

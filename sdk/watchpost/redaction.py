@@ -10,7 +10,7 @@ request goes.
 import hashlib
 import re
 from collections import OrderedDict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
 from google.protobuf.message import Message
@@ -62,20 +62,22 @@ class Redactor:
 
     Used by one thread at a time. Guards under `redact` are asked about every text; guards under
     `block` only if they say where (`locates = True`). A policy's `directions` and `on_failure`
-    do not count here: leaving the process is one direction, and it is always closed.
+    do not count here: leaving the process is one direction, and it is always closed. `declared`
+    gives the rules that hold beside the policy's at the moment; it is asked for each request.
     """
 
-    def __init__(self, policy: Policy) -> None:
-        self._rules = tuple(
-            rule
-            for rule in policy.rules
-            if rule.action == "redact"
-            or (rule.action == "block" and getattr(rule.guard, "locates", False))
-        )
+    def __init__(
+        self, policy: Policy | None, declared: Callable[[], tuple[Rule, ...]] = tuple
+    ) -> None:
+        self._own = policy.rules if policy is not None else ()
+        self._declared = declared
+        self._beside: tuple[Rule, ...] = ()
+        self._rules = _join(self._own)
         self._remembered: OrderedDict[bytes, tuple[Finding, ...]] = OrderedDict()
 
     def redact_request(self, request: Message) -> None:
         """Mask an ExportTraceServiceRequest (or any protobuf message) in place."""
+        self._look_around()
         if not self._rules:
             return
         texts = collect_texts(request)
@@ -92,10 +94,19 @@ class Redactor:
 
     def redact_text(self, text: str) -> str:
         """One text, masked; `[REDACTION FAILED]` when a guard could not answer."""
+        self._look_around()
         try:
             return mask(text, self._locate(text))
         except Unscannable:
             return FAILED
+
+    def _look_around(self) -> None:
+        """Take up what was declared since; what other rules found says nothing about these."""
+        beside = self._declared()
+        if beside is not self._beside:
+            self._beside = beside
+            self._rules = _join((*self._own, *beside))
+            self._remembered.clear()
 
     def _look_at(self, leaf: Leaf, known: KnownValues) -> None:
         try:
@@ -146,6 +157,16 @@ class Redactor:
 
     def _scan(self, text: str) -> list[Finding]:
         return [finding for rule in self._rules for finding in _ask(rule, text)]
+
+
+def _join(rules: Iterable[Rule]) -> tuple[Rule, ...]:
+    """The rules that can mask a text, each guard once for each threshold."""
+    found: dict[tuple[int, bool, float | None], Rule] = {}
+    for rule in rules:
+        masks_whole = rule.action == "redact"
+        if masks_whole or (rule.action == "block" and getattr(rule.guard, "locates", False)):
+            found.setdefault((id(rule.guard), masks_whole, rule.threshold), rule)
+    return tuple(found.values())
 
 
 def _ask(rule: Rule, text: str) -> Iterable[Finding]:

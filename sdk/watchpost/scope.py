@@ -20,6 +20,7 @@ from opentelemetry.context import Context
 from opentelemetry.trace import Status, StatusCode
 
 from watchpost import attributes as names
+from watchpost.declared import declare
 from watchpost.deferred import defer
 from watchpost.errors import ConfigError
 from watchpost.record import Attribute, Origin, dump, origin_attributes, snapshot
@@ -67,6 +68,7 @@ class Scope:
         self.origin: Origin = change_origin(inherited, settings.changes)
         above: Policy | None = self.parent.policy if self.parent else None
         self.policy: Policy | None = settings.policy or above
+        declare(settings.policy)
         self.generations = 0
         self.seen: set[str] = set()
         self.recorded: list[tuple[Any, int]] = []
@@ -249,9 +251,10 @@ def detach(token: Token[Context]) -> None:
 
 
 def make_settings(name: str, kind: str, policy: Policy | None, **changes: Any) -> ScopeSettings:
-    """Settings from a decorator's keywords. Raises ConfigError for a kind nobody knows."""
+    """Settings from a decorator's keywords. Raises ConfigError for a value nobody can use."""
     if kind not in names.KINDS:
         raise ConfigError("kind", kind, f"use one of {', '.join(names.KINDS)}")
+    declare(policy)
     segments = changes.pop("segments", None) or {}
     given = {key: value for key, value in changes.items() if value not in (None, ())}
     return ScopeSettings(name, kind, {**segments, **given}, policy)

@@ -20,6 +20,7 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor, TracerProvider
 
 from watchpost import attributes as names
+from watchpost.declared import declare
 from watchpost.export import build_processor
 from watchpost.pricing import read_overrides
 from watchpost.runtime import TRACER, Runtime, install
@@ -98,6 +99,7 @@ def configure(
     overrides = read_overrides(settings.prices)
     if not settings.enabled:
         _replace(None)
+        declare(policy)
         install(Runtime(trace.NoOpTracer(), policy=policy, content=False))
         return
     processor = build_processor(

@@ -1,7 +1,8 @@
 """An application that lets secrets slip wherever one can: the program behind a test.
 
-Arguments: collector URL, provider URL, spill directory, "guarded" or "bare", the secrets as JSON.
-It prints whether the collector has everything.
+Arguments: collector URL, provider URL, spill directory, where its policy stands ("guarded": given
+to `configure`, "scoped": to each span, "bare": nowhere), the secrets as JSON. It prints whether
+the collector has everything.
 """
 
 import base64
@@ -77,19 +78,21 @@ def main() -> None:
     endpoint, provider, spill, mode, listed = sys.argv[1:]
     logging.basicConfig(level=logging.INFO)
     logging.getLogger("watchpost").setLevel(logging.DEBUG)
-    policy = watchpost.Policy(redact=("pii", "secrets")) if mode == "guarded" else None
+    policy = watchpost.Policy(redact=("pii", "secrets")) if mode != "bare" else None
+    everywhere, here = (policy, None) if mode == "guarded" else (None, policy)
     watchpost.configure(
-        endpoint=endpoint, service="leaky", policy=policy, data_dir=spill, capture=None
+        endpoint=endpoint, service="leaky", policy=everywhere, data_dir=spill, capture=None
     )
     client = watchpost.patch(openai.OpenAI(base_url=provider, api_key="test", max_retries=0))
     for secret in json.loads(listed):
-        with watchpost.span(f"turn of {secret}", user=secret, session=f"s-{secret}"):
+        with watchpost.span(f"turn of {secret}", user=secret, session=f"s-{secret}", policy=here):
             talk(client, secret)
             fetch(secret)
             try:
                 fail(client, secret)
             except ValueError:
                 logging.getLogger("application").info("a call failed")
+        fetch(secret)  # outside of every scope
     print("delivered" if watchpost.flush(60) else "kept", flush=True)
     watchpost.shutdown()
 

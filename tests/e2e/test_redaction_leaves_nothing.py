@@ -123,11 +123,12 @@ def search_everywhere(
     return found + search(secrets, read_files(server.data, folder))
 
 
+@pytest.mark.parametrize("mode", ["guarded", "scoped"])
 def test_a_guarded_applications_secrets_are_nowhere(
-    server: RunningServer, provider: ProviderServer, tmp_path: Path
+    server: RunningServer, provider: ProviderServer, tmp_path: Path, mode: str
 ) -> None:
     secrets = make_secrets()
-    assert search_everywhere(server, provider, tmp_path / "app", "guarded", secrets) == []
+    assert search_everywhere(server, provider, tmp_path / "app", mode, secrets) == []
     sent = json.dumps([dict(request.body) for request in provider.requests])
     assert search(secrets, [Haystack("what the provider got", sent.encode())]) == []
     # The spans are there all the same, with something else in the secrets' place.
@@ -150,7 +151,7 @@ def test_the_search_finds_everything_an_unguarded_application_leaks(
     assert {place for place, _ in found} >= {"table spans", "table content"}
 
 
-@pytest.mark.parametrize("mode", ["guarded", "bare"])
+@pytest.mark.parametrize("mode", ["guarded", "scoped", "bare"])
 def test_what_waits_on_disk_for_a_collector_is_masked_already(
     provider: ProviderServer, tmp_path: Path, mode: str
 ) -> None:
@@ -159,7 +160,7 @@ def test_what_waits_on_disk_for_a_collector_is_masked_already(
     waiting = list(read_files(tmp_path / "app" / "spill"))
     found = search(secrets, [printed, *waiting])
     assert any(b"leaky" in hay.content for hay in waiting)
-    if mode == "guarded":
+    if mode != "bare":
         assert found == []
     else:
         assert {needle for _, needle in found} >= set(secrets)

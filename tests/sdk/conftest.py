@@ -16,6 +16,7 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 import watchpost
+from watchpost.declared import DECLARED
 from watchpost.runtime import SHIELD, Runtime, install
 from watchpost_collector.demo.provider import ProviderServer
 
@@ -146,6 +147,7 @@ def _strict(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     yield
     SHIELD.strict = False
     install(None)
+    DECLARED.forget()
 
 
 @pytest.fixture

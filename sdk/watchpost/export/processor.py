@@ -20,6 +20,7 @@ from opentelemetry.context import Context
 from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor
 
 from watchpost import screening
+from watchpost.declared import DECLARED, declare
 from watchpost.deferred import weight_of
 from watchpost.errors import ConfigError
 from watchpost.export import Capture
@@ -271,13 +272,9 @@ def make_processor(
     masks = policy is not None and policy.has_redaction
     if capture is None:
         capture = "redacted" if masks else "full" if destination.is_loopback else "metadata"
-    redactor = None
-    if policy is not None and masks:
-        redactor = Redactor(policy)
-    elif capture == "redacted":
+    declare(policy)
+    if capture == "redacted" and not masks:
         policy = Policy(redact=("pii", "secrets"))
-        redactor = Redactor(policy)
-    if policy is not None:
         screening.warm(policy)
     # Another key may be another project: what was spilled for one never goes to the other.
     label = f"{endpoint}\n{key or ''}\n{backfill}"
@@ -287,7 +284,7 @@ def make_processor(
         random.Random(),  # noqa: S311 - jitter, not a secret
     )
     return ExportProcessor(
-        Treatment(capture, enrich, redactor),
+        Treatment(capture, enrich, Redactor(policy, lambda: DECLARED.rules)),
         delivery,
         queue_bytes=queue_bytes,
         interval_s=interval_s,
