@@ -25,7 +25,10 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class Context:
-    """One running collector; `opened_store` is None until the engine is loaded."""
+    """One running collector; `opened_store` is None until the engine is loaded.
+
+    `query_port` is where questions are answered, for clients that know the main port only.
+    """
 
     settings: ServerSettings
     keys: Keys
@@ -35,6 +38,7 @@ class Context:
     flusher: Flusher
     opened_store: Upkeep | None = None
     opened_reader: Reader | None = None
+    query_port: int = 0
     started: float = field(default_factory=time.monotonic)
 
     @property

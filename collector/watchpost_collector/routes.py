@@ -96,6 +96,7 @@ async def _answer_status(context: Context, scope: Scope, send: Send) -> None:
             "bound_bytes": context.settings.spool.bound_bytes,
         },
         "store": {"state": state.name, "reason": state.reason},
+        "query_port": context.query_port,
         "uptime_s": round(time.monotonic() - context.started, 3),
     }
     await send_json(send, 200, answer)

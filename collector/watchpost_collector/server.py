@@ -90,6 +90,7 @@ async def serve(
     sockets = [_bind(settings.host, settings.port, "--port")]
     sockets.append(_bind(settings.host, settings.query_port, "--query-port"))
     context = build_context(settings, keys)
+    context.query_port = sockets[1].getsockname()[1]
     page, query = Switch(), Switch()
     otlp = OtlpApp(context.spool, context.digests, context.counters, keys, settings.intake)
     hosts = served_hosts(settings.host, settings.allow_hosts)

@@ -21,7 +21,7 @@ VOCABULARIES = Path(litellm.__file__).parent / "litellm_core_utils" / "tokenizer
 def command(server):
     """How the import is called, for this server."""
     return [
-        *(str(WATCHPOST), "import", "--url", server.otlp_url, "--query-url", server.query_url),
+        *(str(WATCHPOST), "import", "--url", server.otlp_url),
     ]
 
 

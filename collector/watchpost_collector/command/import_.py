@@ -31,7 +31,6 @@ from watchpost_collector.importing.screened import CAPTURES
 from watchpost_collector.importing.source import Source
 
 DEFAULT_URL = "http://127.0.0.1:4318"
-DEFAULT_QUERY_URL = "http://127.0.0.1:8123"
 _PROJECT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
@@ -84,8 +83,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--query-url",
-        default=os.environ.get("WATCHPOST_QUERY_URL", DEFAULT_QUERY_URL),
-        help="where questions are answered (default: %(default)s)",
+        default=os.environ.get("WATCHPOST_QUERY_URL", ""),
+        help="where questions are answered (default: what the collector at --url says)",
     )
     parser.add_argument(
         "--key", default=os.environ.get("WATCHPOST_KEY", ""), help="a key that may do both"
@@ -106,8 +105,10 @@ def run(args: argparse.Namespace) -> int:
     console = Console(stderr=True)
     sources, batches = open_sources(args.files)
     with Delivery(args.url, args.query_url, args.key, args.project) as delivery:
-        # What an interrupted import had acknowledged must be visible before it is asked for.
+        # What an interrupted import had acknowledged must be visible before it is asked for, and
+        # a query endpoint that refuses must be found out before anything is sent.
         delivery.flush()
+        delivery.query("SELECT 1")
         tally, faults = _import_all(sources, batches, options, delivery, console)
         delivery.flush()
     for fault in faults:

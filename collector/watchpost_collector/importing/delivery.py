@@ -40,17 +40,29 @@ class Answered:
 class Delivery:
     """Connections to one watchpost, kept open; a context manager.
 
-    `url` is where spans go, `query_url` where questions are answered. `key` must be allowed both;
+    `url` is where spans go, `query_url` where questions are answered; when it is empty the
+    collector is asked for the port. `key` must be allowed both;
     `project` (a plain name) is where the spans belong, the key's own when it is empty.
     """
 
     def __init__(self, url: str, query_url: str, key: str = "", project: str = "") -> None:
         self._ingest = _Peer(url, "--url")
-        self._query = _Peer(query_url, "--query-url")
         self._headers = {"Authorization": f"Bearer {key}"} if key else {}
+        self._query = _Peer(query_url or self._find_query_url(url), "--query-url")
         self._project = {"X-Watchpost-Project": project} if project else {}
         # Which project a key belongs to is not told; without a key it is the default one.
         self._where = project or ("" if key else DEFAULT_PROJECT)
+
+    def _find_query_url(self, url: str) -> str:
+        answered = self._ingest.ask("GET", "/api/status", b"", self._headers)
+        if answered.status != 200:
+            raise CollectorError(
+                f"the collector answered {answered.status} when asked for its query endpoint",
+                "name it with --query-url, or give a key that may read",
+            )
+        parts = urlsplit(url if "//" in url else f"//{url}", scheme="http")
+        host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
+        return f"{parts.scheme}://{host}:{json.loads(answered.body)['query_port']}"
 
     def find_stored(self, identities: Iterable[Identity]) -> set[Identity]:
         """Which of these spans are stored already."""
