@@ -103,7 +103,8 @@ def cost_of(usage: Usage, rates: Rates) -> Decimal | None:
         (usage.audio_output_tokens, rates.audio_output or rates.output),
     )
     # Details that contradict the total (a provider's slip) must not make a cost negative.
-    return sum((max(tokens, 0) * _at(rate, total) for tokens, rate in lines), Decimal(0)) / _MILLION
+    charged = (tokens * _at(rate, total) for tokens, rate in lines if tokens > 0)
+    return sum(charged, Decimal(0)) / _MILLION
 
 
 def read_overrides(prices: Mapping[str, Any] | str | Path | None) -> dict[str, Rates]:

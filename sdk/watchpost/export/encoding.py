@@ -8,15 +8,14 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
-from opentelemetry.proto.common.v1.common_pb2 import KeyValue
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.util.types import AttributeValue
 
 from watchpost.export import Capture
 from watchpost.export.capture import keep_metadata
+from watchpost.export.otlp import encode_spans, write_value
 from watchpost.redaction import Redactor
 
 _log = logging.getLogger("watchpost")
@@ -108,22 +107,4 @@ def _set_attributes(span: Span, added: Mapping[str, AttributeValue]) -> None:
             pair = span.attributes.add()
             pair.key = name
         pair.value.Clear()
-        _set_value(pair, value)
-
-
-def _set_value(pair: KeyValue, value: AttributeValue) -> None:
-    values = value if isinstance(value, Sequence) and not isinstance(value, str) else None
-    targets = (
-        [(pair.value, value)]
-        if values is None
-        else [(pair.value.array_value.values.add(), item) for item in values]
-    )
-    for target, item in targets:
-        if isinstance(item, bool):
-            target.bool_value = item
-        elif isinstance(item, int):
-            target.int_value = item
-        elif isinstance(item, float):
-            target.double_value = item
-        else:
-            target.string_value = str(item)
+        write_value(pair.value, value)
