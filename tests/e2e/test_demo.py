@@ -8,6 +8,7 @@ import re
 import signal
 import subprocess
 import sys
+import urllib.error
 import urllib.request
 from pathlib import Path
 
@@ -36,10 +37,14 @@ def demo(tmp_path_factory):
             break
     text = "".join(printed)
     assert "Ctrl-C" in text, text
-    yield text, re.search(r"ClickHouse +(http\S+)", text)[1]
-    process.send_signal(signal.SIGINT)
-    assert process.wait(60) == 0
+    query_url = re.search(r"ClickHouse +(http\S+)", text)[1]
+    yield text, query_url
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(60) == 143
     process.stdout.close()
+    # Its server has ended with it.
+    with pytest.raises(urllib.error.URLError, match="refused"):
+        ask(query_url, "SELECT 1")
 
 
 def test_the_totals_printed_are_the_totals_stored(demo):

@@ -7,6 +7,7 @@ through the SDK, prints the report, and stays up to be looked at.
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -30,6 +31,7 @@ LIVE_TICKETS = 220
 REAL_TICKETS = 20
 DAYS = 14
 DATA = Path("watchpost-data") / "demo"
+TERMINATED = 143
 PROVIDERS = ("stand-in", "openai")
 
 
@@ -61,6 +63,8 @@ def run(args: argparse.Namespace) -> int:
     if is_real:
         require_openai_key()
     make_policy()  # Missing guards are told before anything is started.
+    # Whoever ends the demo ends its server too.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(TERMINATED))
     began = time.monotonic()
     console = Console(width=None if sys.stdout.isatty() else 120)
     now = datetime.now(UTC)

@@ -18,7 +18,7 @@ from watchpost_collector.demo.tickets import Ticket, make_tickets
 PASTING_CUSTOMER = "customer-901"
 LIVE_VERSIONS = {"v1": 0.12, "v2": 0.44, "v3": 0.44}
 TICKET_POOL = 160
-_PASTED_TURNS = 45
+_PASTED_TURNS = 80
 _SHARE_PASTED = 0.10
 _RELEASES = ((-8.0, "v1", "1.4.0"), (-1.5, "v2", "1.5.0"), (0.0, "v3", "1.6.0"))
 _OUTAGE_DAYS = 3

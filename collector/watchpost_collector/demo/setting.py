@@ -19,12 +19,17 @@ SEGMENTS = ("plan", "topic")
 @cache
 def make_policy() -> watchpost.Policy:
     """Personal data is masked, secrets stop the call, refusals are flagged."""
-    return watchpost.Policy(
+    policy = watchpost.Policy(
         redact=("pii",),
         block=("secrets",),
         flag=(RefusalGuard(),),
         directions={"pii": "input", "secrets": "input", "refusal": "output"},
     )
+    # Loaded before the first ticket, so that no ticket waits for it.
+    for rule in policy.rules:
+        if (load := getattr(rule.guard, "warm", None)) is not None:
+            load()
+    return policy
 
 
 def configure_shop(endpoint: str, release: str, clock: Callable[[], int] | None = None) -> None:

@@ -30,7 +30,12 @@ def build_policy(guards: Sequence[str], capture: Capture) -> Policy:
     if len(set(guards)) != len(guards):
         raise ConfigError("--guards", ",".join(guards), "name each guard once")
     masking = [name for name in guards if name in _MASKING and capture != "full"]
-    return Policy(redact=masking, flag=[name for name in guards if name not in masking])
+    policy = Policy(redact=masking, flag=[name for name in guards if name not in masking])
+    # Loaded here, so that loading does not count against the first line's time.
+    for rule in policy.rules:
+        if (load := getattr(rule.guard, "warm", None)) is not None:
+            load()
+    return policy
 
 
 def screen_row(row: Row, policy: Policy) -> tuple[Row, tuple[Ruling, ...]]:
