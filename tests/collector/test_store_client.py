@@ -110,6 +110,16 @@ def test_a_broken_clock_opens_no_partition_but_a_backfill_may_be_old(store: Stor
     assert [row[0] for row in rows] == [2025, 2026]
 
 
+def test_one_segment_may_hold_years(store: Store) -> None:
+    segment = name_segment()
+    weekly = [make_call(start_ms=-week * 7 * 86_400_000, **MESSAGES) for week in range(500)]
+
+    store.insert_segment(pack_segment(segment, weekly, segment), segment)
+
+    count = store.count_segment(segment)
+    assert (count.spans, count.content, count.calls, count.whole) == (500, 500, 500, True)
+
+
 def test_hostile_numbers_ids_and_bytes_are_absorbed(store: Store) -> None:
     segment = name_segment()
     spans = [

@@ -40,10 +40,19 @@ PINNED: Mapping[str, str | int] = {
     "parallel_view_processing": 0,
     "async_insert": 0,
     "materialized_views_ignore_errors": 0,
+    # History that is brought in late may hold years in one segment: slower, but never refused.
+    "max_partitions_per_insert_block": 0,
     # ClickHouse's own logs outgrow small data many times over; nobody here reads them.
     "log_queries": 0,
     "log_query_threads": 0,
     "log_query_views": 0,
+}
+
+# The views of an insert read nothing but the block in hand: there is no index to choose and no
+# filter to push down, and looking for both in long expressions takes a sixth of a small insert.
+_UNPLANNED: Mapping[str, str] = {
+    "query_plan_enable_optimizations": "0",
+    "compile_expressions": "0",
 }
 
 # Every table that holds rows of a segment, and can therefore be cleaned of one.
@@ -116,6 +125,7 @@ class Store:
         SegmentRefused for bytes the engine cannot read and StoreUnavailable when it is away.
         """
         settings = {
+            **_UNPLANNED,
             "insert_deduplication_token": segment,
             "format_schema_source": "string",
             "format_schema": self._schema,
@@ -135,8 +145,21 @@ class Store:
 
     def count_segment(self, segment: str) -> SegmentCount:
         """Count a segment's rows in every table, and what is missing by the spans' own word."""
-        (row,) = self.query(_COUNT, {"segment": segment})
-        return SegmentCount(*(int(value) for value in row))
+        bound = {"segment": segment}
+        [row] = self.query(_COUNT, bound)
+        spans, contents, verdicts, calls, content, verdict, (call, as_came) = row
+        missing_calls = 0
+        if as_came < calls:
+            [(missing_calls,)] = self.query(_MISSING_CALLS, bound)
+        return SegmentCount(
+            spans=spans,
+            content=content,
+            verdicts=verdict,
+            calls=call,
+            missing_content=max(contents - content, 0),
+            missing_verdicts=max(verdicts - verdict, 0),
+            missing_calls=int(missing_calls),
+        )
 
     def remove_segment(self, segment: str) -> None:
         """Delete every row of a segment, so that it can be sent again under another token."""
@@ -223,21 +246,26 @@ _CODE = re.compile(r"[Cc]ode: (\d+)")
 # The engine's codes for "these bytes", not "not now": format, parse, range and end of input.
 _REFUSALS = frozenset({6, 26, 27, 32, 33, 72, 117, 128, 131, 321, 407, 444, 636})
 
+# What the spans promise, then what is there. Of `calls` also the rows as they came: one a promise.
 _COUNT = """
-with promised as (
-    select project, trace_id, span_id, has_content, verdict_count, kind
-    from watchpost.spans where spool_segment = {segment:String}
-)
 select
-    (select count() from promised) as spans,
-    (select count() from watchpost.content where spool_segment = {segment:String}) as content,
-    (select count() from watchpost.verdicts where spool_segment = {segment:String}) as verdicts,
-    (select count() from watchpost.calls where spool_segment = {segment:String}) as calls,
-    greatest(toInt64((select countIf(has_content) from promised)) - toInt64(content), 0),
-    greatest(toInt64((select sum(verdict_count) from promised)) - toInt64(verdicts), 0),
-    -- Rows of `calls` merge away when a better version comes, so the proof is by key.
-    (select count() from promised
-     where kind in ('generation', 'embedding') and (project, trace_id, span_id) not in (
-        select project, trace_id, span_id from watchpost.calls
-        where (project, trace_id) in (select project, trace_id from promised)))
+    count(), countIf(has_content), sum(verdict_count),
+    countIf(kind in ('generation', 'embedding')),
+    (select count() from watchpost.content where spool_segment = {segment:String}),
+    (select count() from watchpost.verdicts where spool_segment = {segment:String}),
+    (select (count(), countIf(version = 1)) from watchpost.calls
+     where spool_segment = {segment:String}) as call_rows
+from watchpost.spans where spool_segment = {segment:String}
+"""
+
+# Rows of `calls` merge away when a better version comes, so where they are fewer, keys decide.
+_MISSING_CALLS = """
+with promised as (
+    select project, trace_id, span_id from watchpost.spans
+    where spool_segment = {segment:String} and kind in ('generation', 'embedding')
+)
+select count() from promised
+where (project, trace_id, span_id) not in (
+    select project, trace_id, span_id from watchpost.calls
+    where (project, trace_id) in (select project, trace_id from promised))
 """

@@ -12,11 +12,13 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from watchpost_collector.store.client import Rows, Store
+from watchpost_collector.store.client import Store
 
 # A trace with more calls than this is settled by the insert's own rule alone.
 MOST_CALLS_OF_A_TRACE = 2000
 _BURIED = 2**64 - 1
+# Keys go as a parameter, and over HTTP a parameter goes in the address.
+_KEYS_A_QUERY = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,12 +65,17 @@ def find_doubles(spans: Iterable[Seen]) -> set[tuple[str, str, str]]:
 
 
 def settle(store: Store, segment: str = "") -> int:
-    """Settle the calls a segment touches ('' for all of the last day). Returns the spans buried.
+    """Settle the calls a segment touches ('' for all that came since yesterday).
 
-    Safe to repeat: a burial is a row that says the same again.
+    Returns the spans buried. One narrow query says that nothing in the segment can be a double, and
+    then that was all. Safe to repeat: a burial is a row that says the same again.
     """
-    buried = find_doubles(_candidates(store, segment))
-    fresh = _not_yet_buried(store, buried)
+    if not _may_hold_doubles(store, segment):
+        return 0
+    seen = _candidates(store, segment)
+    # The insert buried the direct parents of calls with usage already.
+    known = {(span.project, span.trace_id, span.parent_span_id) for span in seen if span.has_usage}
+    fresh = _not_yet_buried(store, sorted(find_doubles(seen) - known))
     if fresh:
         store.insert_rows(
             "calls",
@@ -117,6 +124,13 @@ def _one_within_other(one: Seen, other: Seen) -> bool:
     )
 
 
+def _may_hold_doubles(store: Store, segment: str) -> bool:
+    """Whether any trace or response of the segment has two spans that could be one call."""
+    [(first, last)] = store.query(_TIMES, {"segment": segment})
+    bound = {"segment": segment, "first": first, "last": last}
+    return len(store.query(_GATE, bound)) > 0
+
+
 def _candidates(store: Store, segment: str) -> list[Seen]:
     """The spans of every chain and every shared response that this segment has a part in."""
     rows = store.query(_CANDIDATES, {"segment": segment, "most": MOST_CALLS_OF_A_TRACE})
@@ -127,61 +141,85 @@ def _candidates(store: Store, segment: str) -> list[Seen]:
 
 
 def _not_yet_buried(
-    store: Store, keys: Iterable[tuple[str, str, str]]
-) -> Sequence[tuple[tuple[str, str, str], object, str]]:
-    wanted = sorted(keys)
-    if not wanted:
-        return []
-    rows: Rows = store.query(
-        "select project, trace_id, span_id, start, spool_segment from watchpost.calls final "
-        "where counted and (project, trace_id, span_id) "
-        "in {keys:Array(Tuple(String, String, String))}",
-        {"keys": wanted},
-    )
-    return [((str(a), str(b), str(c)), start, str(origin)) for a, b, c, start, origin in rows]
+    store: Store, keys: Sequence[tuple[str, str, str]]
+) -> list[tuple[tuple[str, str, str], object, str]]:
+    found: list[tuple[tuple[str, str, str], object, str]] = []
+    for begin in range(0, len(keys), _KEYS_A_QUERY):
+        rows = store.query(
+            "select project, trace_id, span_id, start, spool_segment from watchpost.calls final "
+            "where counted and (project, trace_id, span_id) "
+            "in {keys:Array(Tuple(String, String, String))}",
+            {"keys": keys[begin : begin + _KEYS_A_QUERY]},
+        )
+        found += [((str(a), str(b), str(c)), start, str(origin)) for a, b, c, start, origin in rows]
+    return found
 
 
-# Spans of one call start close together, so a quarter of an hour around the segment is searched.
-_WINDOW = """
+_MINE = "if({segment:String} = '', stored >= yesterday(), spool_segment = {segment:String})"
+_TIMES = f"""
+select toString(toStartOfTenMinutes(min(start) - interval 15 minute)),
+    toString(toStartOfTenMinutes(max(start) + interval 15 minute))
+from watchpost.links where {_MINE}
+"""  # noqa: S608
+
+# Reads hashes and ids only, for the many segments in which nothing is doubled: it may say yes to
+# what is none (a hash that two traces share), never no. Both halves look up nothing but their key,
+# because what the engine must plan costs more than what it reads.
+_GATE = f"""
+select 1 from watchpost.links
+where toStartOfTenMinutes(start) between {{first:DateTime('UTC')}} and {{last:DateTime('UTC')}}
+    and trace_key in (select trace_key from watchpost.links where {_MINE})
+group by trace_key
+having count() > 1 and notEmpty(arrayIntersect(groupArray(span_id), groupArray(parent_span_id)))
+limit 1
+union all
+select 1 from watchpost.links
+where toStartOfTenMinutes(start) between {{first:DateTime('UTC')}} and {{last:DateTime('UTC')}}
+    and response_key != 0
+    and response_key in (select response_key from watchpost.links where {_MINE})
+group by response_key having uniqExact(scope_name) > 1
+limit 1
+"""  # noqa: S608
+
+# What a segment brought, and the rows of its traces and responses. Spans of one call start close
+# together, so a quarter of an hour around the segment is searched, by four-byte hashes.
+_AROUND = f"""
 with
-    {segment:String} as wanted,
-    (select (min(start) - interval 15 minute, max(start) + interval 15 minute)
-     from watchpost.links
-     where if(wanted = '', start > now() - interval 1 day, spool_segment = wanted)) as span_of_time,
+    mine as (
+        select start, trace_key, response_key from watchpost.links
+        where {_MINE}
+    ),
+    (select (toStartOfTenMinutes(min(start) - interval 15 minute),
+             toStartOfTenMinutes(max(start) + interval 15 minute)) from mine) as times,
     near as (
         select * from watchpost.links
-        where toStartOfTenMinutes(start) between toStartOfTenMinutes(span_of_time.1)
-            and toStartOfTenMinutes(span_of_time.2)
+        where toStartOfTenMinutes(start) between times.1 and times.2
     ),
-    touched as (
-        select distinct project, trace_id from near where wanted = '' or spool_segment = wanted
-    ),
-"""
+    around as (select * from near where trace_key in (select trace_key from mine)),
+    echoes as (
+        select * from near
+        where response_key in (select response_key from mine where response_key != 0)
+    )
+"""  # noqa: S608
 
 _CANDIDATES = (
-    _WINDOW  # noqa: S608
-    + """
-    -- Chains that the insert could not decide: one of the two has no usage.
-    undecided as (
-        select inner.project as project, inner.trace_id as trace_id
-        from near as inner
-        join near as outer on inner.project = outer.project and inner.trace_id = outer.trace_id
-            and inner.parent_span_id = outer.span_id
-        where not inner.has_usage and (inner.project, inner.trace_id) in touched
+    _AROUND  # noqa: S608
+    + """,
+    chained as (
+        select project, trace_id from around
+        where (project, trace_id, parent_span_id) in (select project, trace_id, span_id from around)
     ),
     shared as (
-        select project, response_id from near where response_id != ''
-        group by project, response_id
-        having uniqExact(scope_name) > 1 and max(wanted = '' or spool_segment = wanted)
-            -- A parent and its child are decided already.
-            and (uniqExact(trace_id) > 1
-                or not hasAny(groupArray(span_id), groupArray(parent_span_id)))
+        select project, response_id from echoes
+        group by project, response_id having uniqExact(scope_name) > 1
     )
 select
     project, trace_id, span_id, parent_span_id, scope_name, response_id,
     toUnixTimestamp64Nano(start), toUnixTimestamp64Nano(finish), has_usage
 from near
-where (project, trace_id) in undecided or (project, response_id) in shared
+where trace_key in (select trace_key from mine) and (project, trace_id) in chained
+    or response_key in (select response_key from mine where response_key != 0)
+        and (project, response_id) in shared
 limit {most:UInt32} by project, trace_id
 """
 )
@@ -213,25 +251,23 @@ def _carry_sql() -> str:
     )
     return f"""
 insert into watchpost.calls
-{_WINDOW}
+{_AROUND},
     pairs as (
         select inner.project as project, inner.trace_id as trace_id,
             inner.span_id as span_id, {offered}
-        from near as inner
-        join near as outer on inner.project = outer.project and inner.trace_id = outer.trace_id
+        from around as inner
+        join around as outer on inner.project = outer.project and inner.trace_id = outer.trace_id
             and inner.parent_span_id = outer.span_id
-        where inner.has_usage and (inner.project, inner.trace_id) in touched
+        where inner.has_usage
         union all
         select inner.project as project, inner.trace_id as trace_id,
             inner.span_id as span_id, {offered}
-        from near as inner
-        join near as outer on inner.project = outer.project
+        from echoes as inner
+        join echoes as outer on inner.project = outer.project
             and inner.response_id = outer.response_id
-        where inner.has_usage and inner.response_id != '' and inner.trace_id != outer.trace_id
+        where inner.has_usage and inner.trace_id != outer.trace_id
             and inner.scope_name != outer.scope_name
             and inner.start >= outer.start and inner.finish <= outer.finish
-            and ((inner.project, inner.trace_id) in touched
-                or (outer.project, outer.trace_id) in touched)
     )
 select c.* replace ({taken}, toUInt64(toUnixTimestamp64Nano(now64(9))) as version)
 from (

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from watchpost_collector.store import prices, rollup, settle
@@ -17,6 +19,8 @@ from watchpost_collector.store.client import SegmentCount, Store
 log = logging.getLogger(__name__)
 
 _EVERY_S = 60.0
+# What could not be settled after its insert is tried again this soon.
+_RETRY_S = 5.0
 
 
 class Upkeep:
@@ -25,6 +29,8 @@ class Upkeep:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._resolver = prices.Resolver()
+        # Inserted, but settling or pricing failed; a set because a segment may fail again.
+        self._unsettled: set[str] = set()
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="watchpost-upkeep", daemon=True)
 
@@ -33,10 +39,14 @@ class Upkeep:
         self._thread.start()
 
     def insert_segment(self, body: bytes | Path, segment: str) -> None:
-        """Insert a segment; when this returns its calls are counted once and priced."""
+        """Insert a segment; when this returns its calls are counted once and priced.
+
+        Should that second part fail, the rows are in and the insert stands: it is made good in the
+        background, because the caller would find every row there and never ask for it again.
+        """
         self._store.insert_segment(body, segment)
-        settle.settle(self._store, segment)
-        self._resolver.resolve(self._store, segment)
+        if not self._try(lambda: self._make_right(segment)):
+            self._unsettled.add(segment)
 
     def count_segment(self, segment: str) -> SegmentCount:
         """See `Store.count_segment`."""
@@ -45,6 +55,7 @@ class Upkeep:
     def remove_segment(self, segment: str) -> None:
         """See `Store.remove_segment`."""
         self._store.remove_segment(segment)
+        self._unsettled.discard(segment)
 
     def close(self) -> None:
         """Stop the background work and close the store."""
@@ -58,17 +69,29 @@ class Upkeep:
         self._try(lambda: settle.settle(self._store))
         self._try(lambda: prices.load_price_list(self._store))
         self._try(lambda: self._resolver.resolve(self._store))
+        close_at = 0.0
         while not self._stopping.is_set():
-            self._try(lambda: rollup.close_hours(self._store))
-            self._stopping.wait(_EVERY_S)
+            if time.monotonic() >= close_at:
+                self._try(lambda: rollup.close_hours(self._store))
+                close_at = time.monotonic() + _EVERY_S
+            self._stopping.wait(_RETRY_S)
+            for segment in tuple(self._unsettled):
+                self._try(partial(self._make_right, segment))
 
-    def _try(self, work: Callable[[], object]) -> None:
+    def _make_right(self, segment: str) -> None:
+        settle.settle(self._store, segment)
+        self._resolver.resolve(self._store, segment)
+        self._unsettled.discard(segment)
+
+    def _try(self, work: Callable[[], object]) -> bool:
         if self._stopping.is_set():
-            return
+            return False
         try:
             work()
         except Exception:  # the store may be away; the next round finds the same work
             log.exception("store upkeep failed; it will be tried again")
+            return False
+        return True
 
 
 def start_upkeep(store: Store) -> Upkeep:

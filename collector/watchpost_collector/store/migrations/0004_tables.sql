@@ -54,7 +54,7 @@ create table if not exists {database}.content {on_cluster}
     spool_segment LowCardinality(String), stored Date default today()
 )
 engine = {replicated}MergeTree
-partition by toYYYYMMDD(start)
+partition by toMonday(start)
 order by (project, trace_id, span_id)
 ttl stored + interval 30 day
 settings index_granularity = 1024, {durable};

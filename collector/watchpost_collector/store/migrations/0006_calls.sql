@@ -109,6 +109,9 @@ create table if not exists {database}.links {on_cluster}
     segments Map(LowCardinality(String), String), ttft_ms Nullable(Float64), streaming Bool,
     cost_reported Nullable(Decimal(18, 9)), context_use Float64, retries UInt32, blocked Bool, guard_action LowCardinality(String),
     content_trace_id String, content_span_id String,
+    -- Hashes of (project, trace) and (project, response): four bytes are enough to leave out a busy
+    -- hour's other rows; whoever reads compares the real ids after. 0: no response id.
+    trace_key UInt32, response_key UInt32,
     spool_segment LowCardinality(String), stored Date default today(),
     index segment_index spool_segment type set(16) granularity 1
 )
@@ -127,6 +130,8 @@ select
     streaming, cost_reported, context_use, retries, blocked, guard_action,
     if(input_messages != '' or output_messages != '', trace_id, '') as content_trace_id,
     if(input_messages != '' or output_messages != '', span_id, '') as content_span_id,
+    xxHash32(project, trace_id) as trace_key,
+    if(response_id = '', 0, xxHash32(project, response_id)) as response_key,
     spool_segment
 from {database}.work
 where kind in ('generation', 'embedding');
