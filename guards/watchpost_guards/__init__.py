@@ -1,1 +1,1 @@
-"""Guards: text in, verdicts out, in process or over HTTP. They know no span, no policy, no store."""
+"""Guards: text in, verdicts out, in process or over HTTP. They know no span and no policy."""

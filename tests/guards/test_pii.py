@@ -1,11 +1,13 @@
 """The guard `pii`: what it finds, what it leaves alone, and that no text can stall it."""
 
 import random
+import time
 
 import pytest
 
 from watchpost import Policy
 from watchpost.guard import Question
+from watchpost_guards import pii
 from watchpost_guards.pii import create
 
 GUARD = create()
@@ -98,3 +100,19 @@ def test_random_megabytes_get_an_answer() -> None:
 def test_an_identifier_is_found_at_the_end_of_a_long_text() -> None:
     text = "the quick brown fox " * 20_000 + "4111 1111 1111 1111"
     assert list(labels(text)) == ["4111 1111 1111 1111"]
+
+
+def test_loading_is_not_charged_to_the_first_text(monkeypatch) -> None:
+    load = pii.load_catalogue
+
+    def load_slowly():
+        end = time.thread_time() + 0.6
+        while time.thread_time() < end:
+            pass
+        return load()
+
+    load()  # what Presidio itself takes to import is not what is tested here
+    monkeypatch.setattr(pii, "load_catalogue", load_slowly)
+    monkeypatch.setattr(pii, "_BUDGET_S", 0.5)
+    verdict = pii.PiiGuard().check(Question("my card is 4111 1111 1111 1111"))
+    assert (verdict.tripped, verdict.label) == (True, "CREDIT_CARD")
