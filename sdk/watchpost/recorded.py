@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from opentelemetry.trace import SpanKind
 
@@ -19,7 +19,9 @@ from watchpost.providers import find_by_chunk, find_by_result
 from watchpost.providers.provider import Provider, message, text_part
 from watchpost.record import Attribute, Generation, Request, Result, dump, to_attributes
 from watchpost.runtime import SHIELD, Runtime
-from watchpost.scope import Scope
+
+if TYPE_CHECKING:
+    from watchpost.scope import Scope
 
 _PLAIN = (str, bytes, int, float, bool, type(None))
 _CHUNKS = 100_000
