@@ -28,6 +28,9 @@ class KnownValues:
         self._values: dict[str, Finding] = {}
         self._cores: dict[str, Finding] = {}
 
+    def __bool__(self) -> bool:
+        return bool(self._values)
+
     def learn(self, text: str, findings: Iterable[Finding]) -> None:
         """Remember what a text's findings cover."""
         for finding in findings:

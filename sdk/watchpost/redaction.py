@@ -20,6 +20,7 @@ from watchpost.disguise import find_through
 from watchpost.guard import Finding, Question
 from watchpost.known_values import KnownValues
 from watchpost.policy import Policy, Rule
+from watchpost.quiet import Quiet
 from watchpost.screening import examine
 from watchpost.texts import Leaf, Texts, collect_texts
 
@@ -74,22 +75,19 @@ class Redactor:
         self._beside: tuple[Rule, ...] = ()
         self._rules = _join(self._own)
         self._remembered: OrderedDict[bytes, tuple[Finding, ...]] = OrderedDict()
+        self._quiet = Quiet()
 
     def redact_request(self, request: Message) -> None:
         """Mask an ExportTraceServiceRequest (or any protobuf message) in place."""
         self._look_around()
         if not self._rules:
             return
-        texts = collect_texts(request)
-        known = KnownValues()
-        for leaf in texts.leaves:
-            self._look_at(leaf, known)
-        for group in texts.groups.values():
-            if len(group) > 1:
-                self._look_across(group, known)
-        for leaf in texts.leaves:
-            if not leaf.failed:
-                leaf.findings += known.find_in(leaf.text)
+        texts = collect_texts(request, self._quiet)
+        if self._look_at_all(texts) and texts.has_skipped:
+            # What was found in one place may stand in any other, quiet until now.
+            texts = collect_texts(request)
+            self._look_at_all(texts)
+        texts.remember_quiet()
         _write(texts)
 
     def redact_text(self, text: str) -> str:
@@ -107,6 +105,22 @@ class Redactor:
             self._beside = beside
             self._rules = _join((*self._own, *beside))
             self._remembered.clear()
+            self._quiet.clear()
+
+    def _look_at_all(self, texts: Texts) -> bool:
+        """Find what is to be hidden; True when some of it has to be looked for elsewhere."""
+        known = KnownValues()
+        for leaf in texts.leaves:
+            self._look_at(leaf, known)
+        for group in texts.groups.values():
+            if len(group) > 1:
+                self._look_across(group, known)
+        if not known:
+            return False
+        for leaf in texts.leaves:
+            if not leaf.failed:
+                leaf.findings += known.find_in(leaf.text)
+        return True
 
     def _look_at(self, leaf: Leaf, known: KnownValues) -> None:
         try:

@@ -19,6 +19,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from watchpost.disguise import readable
 from watchpost.guard import Finding
+from watchpost.quiet import Quiet, Sign, sign_events, sign_pair
 
 _INDEX = re.compile(r"(?<![A-Za-z0-9])\d+(?![A-Za-z0-9])")
 # Too plain to hide anything; most keys of most JSON are like this.
@@ -63,12 +64,35 @@ class Texts:
     leaves: list[Leaf] = field(default_factory=list)
     groups: dict[Trail, list[Leaf]] = field(default_factory=dict)
     parcels: list[_Parcel] = field(default_factory=list)
+    quiet: Quiet | None = None
+    has_skipped: bool = False
+    _signed: list[tuple[Sign, int, int]] = field(default_factory=list)
 
     def add(self, leaf: Leaf, trail: Trail | None) -> None:
         """Add one text; `trail` is what the pieces of its stream have in common."""
         self.leaves.append(leaf)
         if trail is not None:
             self.groups.setdefault(trail, []).append(leaf)
+
+    def is_quiet(self, sign: Sign | None) -> bool:
+        """Whether everything under a sign may be left out; what is, is noted."""
+        if sign is None or self.quiet is None or sign not in self.quiet:
+            return False
+        self.has_skipped = True
+        return True
+
+    def sign(self, sign: Sign | None, start: int) -> None:
+        """Note that the leaves from `start` on are everything there is under a sign."""
+        if sign is not None:
+            self._signed.append((sign, start, len(self.leaves)))
+
+    def remember_quiet(self) -> None:
+        """Remember every sign under which nothing was found. Call once all was looked at."""
+        if self.quiet is None:
+            return
+        for sign, start, end in self._signed:
+            if not any(leaf.findings or leaf.failed for leaf in self.leaves[start:end]):
+                self.quiet.add(sign)
 
     def close(self) -> None:
         """Write what was opened back, innermost first. Call once, after the leaves are written."""
@@ -79,9 +103,9 @@ class Texts:
                 parcel.write(_dump(parcel.value))
 
 
-def collect_texts(message: Message) -> Texts:
-    """Every text in a message."""
-    texts = Texts()
+def collect_texts(message: Message, quiet: Quiet | None = None) -> Texts:
+    """Every text in a message, but for those of its spans that are known to be quiet."""
+    texts = Texts(quiet=quiet)
     _walk(message, (), texts)
     return texts
 
@@ -95,14 +119,47 @@ def _walk(message: Message, trail: Trail, texts: Texts) -> None:
         return
     if isinstance(message, Span):
         trail = (f"span {message.trace_id.hex()} {message.span_id.hex()}",)
+        if texts.quiet is not None:
+            _walk_span(message, trail, texts)
+            return
     elif isinstance(message, Span.Event):
         trail = (*trail, message.name)
     for spec, value in message.ListFields():
-        if spec.type == FieldDescriptor.TYPE_MESSAGE:
-            for part in value if spec.is_repeated else (value,):
-                _walk(part, trail, texts)
-        elif spec.type == FieldDescriptor.TYPE_STRING:
-            _open_strings(message, spec, value, texts)
+        _walk_field(message, spec, value, trail, texts)
+
+
+def _walk_field(
+    message: Message, spec: FieldDescriptor, value: Any, trail: Trail, texts: Texts
+) -> None:
+    if spec.type == FieldDescriptor.TYPE_MESSAGE:
+        for part in value if spec.is_repeated else (value,):
+            _walk(part, trail, texts)
+    elif spec.type == FieldDescriptor.TYPE_STRING:
+        _open_strings(message, spec, value, texts)
+
+
+def _walk_span(span: Span, trail: Trail, texts: Texts) -> None:
+    """Walk a span past what is known to be quiet in it.
+
+    Only what no other text can be read together with has a sign: attributes whose keys stand once
+    and have no index, all events at once, and the span's own strings.
+    """
+    for spec, value in span.ListFields():
+        if spec.name == "attributes" and len({pair.key for pair in value}) == len(value):
+            for pair in value:
+                sign = sign_pair(pair)
+                if not texts.is_quiet(sign):
+                    start = len(texts.leaves)
+                    _open_pair(pair, trail, texts)
+                    texts.sign(None if _INDEX.search(pair.key) else sign, start)
+            continue
+        sign = sign_events(value) if spec.name == "events" else None
+        if spec.name == "name":
+            sign = value
+        if not texts.is_quiet(sign):
+            start = len(texts.leaves)
+            _walk_field(span, spec, value, trail, texts)
+            texts.sign(sign, start)
 
 
 def _open_strings(message: Message, spec: FieldDescriptor, value: Any, texts: Texts) -> None:
