@@ -33,65 +33,13 @@ create table if not exists {database}.work {on_cluster}
 engine = Null;
 
 create materialized view if not exists {database}.named_to_work {on_cluster} to {database}.work as
+-- Two levels, because every use of an alias repeats its whole expression to the planner: below, what
+-- many columns need (counts, kind, model); here the columns.
 with
-    -- Numbers arrive as integers, floats or text; anything else, or a negative, is 0. The bound keeps
-    -- a hostile count from overflowing the money computed with it.
     x -> toUInt64(least(greatest(ifNotFinite(toFloat64OrZero(x), 0), 0), 1e9)) as tokens,
-    (usage, a, b, c) -> coalesce(nullIf(JSONExtractString(usage, a), ''), nullIf(JSONExtractRaw(usage, a), ''),
-        nullIf(JSONExtractRaw(usage, b), ''), nullIf(JSONExtractRaw(usage, c), ''), '') as from_json,
-    -- One JSON usage, whoever wrote it: the dialects' own first, then the provider's body as sent.
-    if(named.usage_json != '', named.usage_json, named.usage_raw) as usage,
-    input_tokens as in_text, output_tokens as out_text,
-    cache_read_tokens as read_text, cache_write_tokens as write_text, reasoning_tokens as think_text,
-    cache_write_5m_tokens as write_5m_text, cache_write_1h_tokens as write_1h_text,
-    tokens(if(in_text != '' or usage = '', in_text, from_json(usage, 'prompt_tokens', 'input_tokens', 'input'))) as in_found,
-    tokens(if(read_text != '' or usage = '', read_text, multiIf(
-        JSONHas(usage, 'prompt_tokens_details', 'cached_tokens'), JSONExtractRaw(usage, 'prompt_tokens_details', 'cached_tokens'),
-        JSONHas(usage, 'input_tokens_details', 'cached_tokens'), JSONExtractRaw(usage, 'input_tokens_details', 'cached_tokens'),
-        from_json(usage, 'input_cached_tokens', 'cache_read_input_tokens', 'cached_input_tokens')))) as read_found,
-    tokens(if(write_1h_text != '' or usage = '', write_1h_text,
-        JSONExtractRaw(usage, 'cache_creation', 'ephemeral_1h_input_tokens'))) as write_1h_found,
-    greatest(tokens(if(write_text != '' or usage = '', write_text,
-        from_json(usage, 'cache_creation_input_tokens', 'input_cache_creation', 'cache_write_tokens'))),
-        tokens(write_5m_text) + write_1h_found) as write_found,
     -- Input is inclusive everywhere. Where the parts are more than the whole, the source was exclusive
     -- (raw Anthropic, OpenLIT's Anthropic scope, Bedrock Converse) and the whole is their sum.
     if(read_found + write_found > in_found, in_found + read_found + write_found, in_found) as in_whole,
-    tokens(if(out_text != '' or usage = '', out_text,
-        from_json(usage, 'completion_tokens', 'output_tokens', 'output'))) as out_found,
-    tokens(if(think_text != '' or usage = '', think_text, multiIf(
-        JSONHas(usage, 'completion_tokens_details', 'reasoning_tokens'), JSONExtractRaw(usage, 'completion_tokens_details', 'reasoning_tokens'),
-        JSONHas(usage, 'output_tokens_details', 'reasoning_tokens'), JSONExtractRaw(usage, 'output_tokens_details', 'reasoning_tokens'),
-        from_json(usage, 'output_reasoning_tokens', 'reasoning_tokens', 'thoughts_token_count')))) as think_found,
-
-    -- What the span is: the first dialect that says so, each in its own words; then what it carries.
-    lower(coalesce(nullIf(kind_own, ''), nullIf(kind_langfuse, ''), nullIf(kind_openinference, ''), '')) as said,
-    -- (MLflow's exporter writes its attributes as JSON, quotes and all.)
-    lower(coalesce(nullIf(kind_traceloop, ''), nullIf(kind_laminar, ''), trimBoth(kind_mlflow, '"'))) as said_late,
-    multiIf(
-        said != '', transform(said,
-            ['generation', 'llm', 'embedding', 'tool', 'agent', 'chain', 'span', 'prompt', 'retriever', 'reranker', 'guard', 'guardrail', 'wrapper'],
-            ['generation', 'generation', 'embedding', 'tool', 'agent', 'chain', 'chain', 'chain', 'retriever', 'retriever', 'guard', 'guard', 'wrapper'], 'other'),
-        named.operation != '', transform(lower(named.operation),
-            ['chat', 'generate_content', 'text_completion', 'embeddings', 'execute_tool', 'invoke_agent', 'create_agent', 'invoke_workflow', 'retrieval'],
-            ['generation', 'generation', 'generation', 'embedding', 'tool', 'agent', 'agent', 'chain', 'retriever'], 'other'),
-        said_late != '' and said_late not in ('default', 'unknown'), transform(said_late,
-            ['llm', 'chat_model', 'tool', 'agent', 'workflow', 'task', 'chain', 'embedding', 'embeddings', 'retriever', 'reranker', 'executor', 'evaluator'],
-            ['generation', 'generation', 'tool', 'agent', 'chain', 'chain', 'chain', 'embedding', 'embedding', 'retriever', 'retriever', 'chain', 'other'], 'other'),
-        -- Vercel: only *.doGenerate, *.doStream and *.doEmbed are calls; their parents repeat the usage.
-        match(vercel_operation, '\\.do(Generate|Stream)$'), 'generation',
-        endsWith(vercel_operation, '.doEmbed'), 'embedding',
-        vercel_operation = 'ai.toolCall', 'tool',
-        vercel_operation != '', 'wrapper',
-        kind_genkit != '', transform(kind_genkit, ['model', 'embedder', 'tool', 'retriever', 'agent'],
-            ['generation', 'embedding', 'tool', 'retriever', 'agent'], 'chain'),
-        request_type != '', transform(request_type, ['embedding', 'rerank'], ['embedding', 'retriever'], 'generation'),
-        named.tool_name != '', 'tool',
-        -- PydanticAI's agent runs carry the sum of their calls' usage and say no operation.
-        named.agent_name != '', 'agent',
-        requested != '' or named.response_model != '', 'generation',
-        'other') as decided,
-
     transform(lower(replaceRegexpOne(trimBoth(named.provider, '"'), '\\.(chat|responses|messages|embedding|embeddings|completion)$', '')),
         ['azure', 'azure_openai', 'azure-openai', 'az.ai.openai', 'az.ai.inference', 'bedrock', 'amazon-bedrock', 'amazon_bedrock',
          'aws_bedrock', 'vertexai', 'vertex_ai', 'google_vertexai', 'google.vertex', 'gemini', 'google_genai', 'google.generative-ai',
@@ -118,7 +66,6 @@ with
         if(vercel_tool_calls = '', '', concat(',"tool_calls":', if(isValidJSON(vercel_tool_calls), vercel_tool_calls, toJSONString(vercel_tool_calls)))),
         '}]')) as vercel_answer,
 
-    arrayFirst((m, n) -> n = 'exception', event_maps, event_names) as thrown,
     -- A JSON list, a JSON string, or a bare word.
     multiIf(named.finish_reasons = '', [], startsWith(named.finish_reasons, '['), JSONExtract(named.finish_reasons, 'Array(String)'),
         startsWith(named.finish_reasons, '"'), [JSONExtractString(named.finish_reasons)], [named.finish_reasons]) as reasons,
@@ -127,8 +74,6 @@ with
         [param_temperature, param_top_p, param_top_k, param_max_tokens, param_seed, param_frequency_penalty, param_presence_penalty, param_stop, param_reasoning] as param_values) as param_names,
     if(params_json = '', [], arrayFilter(t -> t.1 in ('temperature', 'top_p', 'top_k', 'max_tokens', 'max_completion_tokens', 'max_output_tokens', 'seed', 'frequency_penalty', 'presence_penalty', 'stop', 'stream', 'tool_choice'),
         JSONExtractKeysAndValuesRaw(params_json))) as params_found,
-    -- OpenInference names the model of a failed call only among the parameters.
-    if(named.request_model != '' or params_json = '', trimBoth(named.request_model, '"'), JSONExtractString(params_json, 'model')) as requested,
     fromUnixTimestamp64Nano(start_ns) as started,
     toFloat64OrNull(replaceAll(named.cost_reported, '"', '')) as cost_whole,
     toFloat64OrZero(cost_input) + toFloat64OrZero(cost_output) as cost_parts,
@@ -199,4 +144,66 @@ select
     if(empty(event_names), '', toJSONString(arrayFilter(t -> t.1 not in ('gen_ai.content.completion.chunk', 'watchpost.guard.verdict') and not (startsWith(t.1, 'gen_ai.') and (endsWith(t.1, '.message') or t.1 in ('gen_ai.choice', 'gen_ai.content.prompt', 'gen_ai.content.completion', 'gen_ai.client.inference.operation.details'))),
         arrayMap((n, t, m) -> tuple(n, t, m)::Tuple(name String, time_ns UInt64, attributes Map(String, String)), event_names, event_times, event_maps)))) as events,
     links, attributes, resource
-from {database}.named;
+from (
+    with
+        -- Numbers arrive as integers, floats or text; anything else, or a negative, is 0. The bound keeps
+        -- a hostile count from overflowing the money computed with it.
+        x -> toUInt64(least(greatest(ifNotFinite(toFloat64OrZero(x), 0), 0), 1e9)) as tokens,
+        (usage, a, b, c) -> coalesce(nullIf(JSONExtractString(usage, a), ''), nullIf(JSONExtractRaw(usage, a), ''),
+            nullIf(JSONExtractRaw(usage, b), ''), nullIf(JSONExtractRaw(usage, c), ''), '') as from_json,
+        -- One JSON usage, whoever wrote it: the dialects' own first, then the provider's body as sent.
+        if(named.usage_json != '', named.usage_json, named.usage_raw) as usage,
+        input_tokens as in_text, output_tokens as out_text,
+        cache_read_tokens as read_text, cache_write_tokens as write_text, reasoning_tokens as think_text,
+        cache_write_5m_tokens as write_5m_text, cache_write_1h_tokens as write_1h_text,
+        tokens(if(in_text != '' or usage = '', in_text, from_json(usage, 'prompt_tokens', 'input_tokens', 'input'))) as in_found,
+        tokens(if(read_text != '' or usage = '', read_text, multiIf(
+            JSONHas(usage, 'prompt_tokens_details', 'cached_tokens'), JSONExtractRaw(usage, 'prompt_tokens_details', 'cached_tokens'),
+            JSONHas(usage, 'input_tokens_details', 'cached_tokens'), JSONExtractRaw(usage, 'input_tokens_details', 'cached_tokens'),
+            from_json(usage, 'input_cached_tokens', 'cache_read_input_tokens', 'cached_input_tokens')))) as read_found,
+        tokens(if(write_1h_text != '' or usage = '', write_1h_text,
+            JSONExtractRaw(usage, 'cache_creation', 'ephemeral_1h_input_tokens'))) as write_1h_found,
+        greatest(tokens(if(write_text != '' or usage = '', write_text,
+            from_json(usage, 'cache_creation_input_tokens', 'input_cache_creation', 'cache_write_tokens'))),
+            tokens(write_5m_text) + write_1h_found) as write_found,
+        tokens(if(out_text != '' or usage = '', out_text,
+            from_json(usage, 'completion_tokens', 'output_tokens', 'output'))) as out_found,
+        tokens(if(think_text != '' or usage = '', think_text, multiIf(
+            JSONHas(usage, 'completion_tokens_details', 'reasoning_tokens'), JSONExtractRaw(usage, 'completion_tokens_details', 'reasoning_tokens'),
+            JSONHas(usage, 'output_tokens_details', 'reasoning_tokens'), JSONExtractRaw(usage, 'output_tokens_details', 'reasoning_tokens'),
+            from_json(usage, 'output_reasoning_tokens', 'reasoning_tokens', 'thoughts_token_count')))) as think_found,
+
+        -- What the span is: the first dialect that says so, each in its own words; then what it carries.
+        lower(coalesce(nullIf(kind_own, ''), nullIf(kind_langfuse, ''), nullIf(kind_openinference, ''), '')) as said,
+        -- (MLflow's exporter writes its attributes as JSON, quotes and all.)
+        lower(coalesce(nullIf(kind_traceloop, ''), nullIf(kind_laminar, ''), trimBoth(kind_mlflow, '"'))) as said_late,
+        -- OpenInference names the model of a failed call only among the parameters.
+        if(named.request_model != '' or params_json = '', trimBoth(named.request_model, '"'), JSONExtractString(params_json, 'model')) as requested,
+        multiIf(
+            said != '', transform(said,
+                ['generation', 'llm', 'embedding', 'tool', 'agent', 'chain', 'span', 'prompt', 'retriever', 'reranker', 'guard', 'guardrail', 'wrapper'],
+                ['generation', 'generation', 'embedding', 'tool', 'agent', 'chain', 'chain', 'chain', 'retriever', 'retriever', 'guard', 'guard', 'wrapper'], 'other'),
+            named.operation != '', transform(lower(named.operation),
+                ['chat', 'generate_content', 'text_completion', 'embeddings', 'execute_tool', 'invoke_agent', 'create_agent', 'invoke_workflow', 'retrieval'],
+                ['generation', 'generation', 'generation', 'embedding', 'tool', 'agent', 'agent', 'chain', 'retriever'], 'other'),
+            said_late != '' and said_late not in ('default', 'unknown'), transform(said_late,
+                ['llm', 'chat_model', 'tool', 'agent', 'workflow', 'task', 'chain', 'embedding', 'embeddings', 'retriever', 'reranker', 'executor', 'evaluator'],
+                ['generation', 'generation', 'tool', 'agent', 'chain', 'chain', 'chain', 'embedding', 'embedding', 'retriever', 'retriever', 'chain', 'other'], 'other'),
+            -- Vercel: only *.doGenerate, *.doStream and *.doEmbed are calls; their parents repeat the usage.
+            match(vercel_operation, '\\.do(Generate|Stream)$'), 'generation',
+            endsWith(vercel_operation, '.doEmbed'), 'embedding',
+            vercel_operation = 'ai.toolCall', 'tool',
+            vercel_operation != '', 'wrapper',
+            kind_genkit != '', transform(kind_genkit, ['model', 'embedder', 'tool', 'retriever', 'agent'],
+                ['generation', 'embedding', 'tool', 'retriever', 'agent'], 'chain'),
+            request_type != '', transform(request_type, ['embedding', 'rerank'], ['embedding', 'retriever'], 'generation'),
+            named.tool_name != '', 'tool',
+            -- PydanticAI's agent runs carry the sum of their calls' usage and say no operation.
+            named.agent_name != '', 'agent',
+            requested != '' or named.response_model != '', 'generation',
+            'other') as decided
+    select
+        *, in_found, read_found, write_1h_found, write_found, out_found, think_found, requested, decided,
+        arrayFirst((m, n) -> n = 'exception', event_maps, event_names) as thrown
+    from {database}.named
+) as named;
