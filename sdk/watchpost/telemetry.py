@@ -22,7 +22,7 @@ from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor, TracerPro
 from watchpost import attributes as names
 from watchpost.declared import declare
 from watchpost.export import build_processor
-from watchpost.pricing import read_overrides
+from watchpost.pricing import Rates, read_overrides
 from watchpost.runtime import TRACER, Runtime, install
 from watchpost.settings import Settings, read_settings
 
@@ -94,14 +94,22 @@ def configure(
     `clock` gives nanoseconds since 1970 for every span. A second call replaces the first, whose
     spans are delivered. Raises ConfigError for a value that cannot be used, and nothing later.
     """
-    arguments = dict(locals())
-    settings = read_settings(arguments, os.environ)
+    settings = read_settings(dict(locals()), os.environ)
     overrides = read_overrides(settings.prices)
-    if not settings.enabled:
-        _replace(None)
-        declare(policy)
-        install(Runtime(trace.NoOpTracer(), policy=policy, content=False))
+    if settings.enabled:
+        _start(settings, overrides, policy, clock)
         return
+    _replace(None)
+    declare(policy)
+    install(Runtime(trace.NoOpTracer(), policy=policy, content=False))
+
+
+def _start(
+    settings: Settings,
+    prices: Mapping[str, Rates],
+    policy: Policy | None,
+    clock: Callable[[], int] | None,
+) -> None:
     processor = build_processor(
         endpoint=settings.endpoint,
         key=settings.key,
@@ -118,7 +126,7 @@ def configure(
             clock=clock or time.time_ns,
             policy=policy,
             content=_keeps_content(settings, policy),
-            prices=overrides,
+            prices=prices,
             segments=settings.segments,
         )
     )
