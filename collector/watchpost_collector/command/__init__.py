@@ -34,8 +34,8 @@ _HERE = "watchpost_collector.command"
 
 SUBCOMMANDS = (
     Subcommand("up", f"{_HERE}.up", "start the collector: OTLP in, page and query endpoint out"),
-    Subcommand("demo", f"{_HERE}.demo", "start it with a week of invented traffic to look at"),
-    Subcommand("import", f"{_HERE}.import_", "read traces that another tool exported"),
+    Subcommand("demo", f"{_HERE}.demo", "two weeks of a support assistant on a stand-in provider"),
+    Subcommand("import", f"{_HERE}.import_", "read existing logs in"),
     Subcommand("query", f"{_HERE}.query", "ask a running watchpost a question in SQL", extra=""),
     Subcommand("doctor", f"{_HERE}.doctor", "find what is wrong and say how to cure it", extra=""),
 )

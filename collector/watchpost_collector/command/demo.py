@@ -65,25 +65,47 @@ def run(args: argparse.Namespace) -> int:
     make_policy()  # Missing guards are told before anything is started.
     # Whoever ends the demo ends its server too.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(TERMINATED))
-    began = time.monotonic()
+    phases = _Phases()
     console = Console(width=None if sys.stdout.isatty() else 120)
     now = datetime.now(UTC)
     with OwnServer(prepare_folder(args.data.absolute())) as server:
         console.print(f"watchpost is up at {server.page_url}", highlight=False)
+        phases.end("start")
         history = list(plan_history(now, args.days, args.history))
         with _bar(f"{args.days} days of history", len(history)) as advance:
             relive_side_by_side(history, server.otlp_url, advance)
+        phases.end("history")
         live = plan_live(args.live or (REAL_TICKETS if is_real else LIVE_TICKETS))
         with _bar("live tickets", len(live)) as advance:
             (run_real if is_real else run_live)(live, server.otlp_url, advance)
+        phases.end("live run")
         watchpost.shutdown()
         server.flush()
+        phases.end("storing the rest")
         print_report(server.ask, console)
+        phases.end("report")
         console.print()
-        console.print(f"{time.monotonic() - began:.0f} s, all of it through the SDK and OTLP.")
+        console.print(f"{phases}; all of it through the SDK and OTLP.")
         if not args.exit:
             _stay(server, console)
     return 0
+
+
+class _Phases:
+    """How long each phase took, one after the other, in seconds."""
+
+    def __init__(self) -> None:
+        self._began_s = self._last_s = time.monotonic()
+        self._said: list[str] = []
+
+    def end(self, name: str) -> None:
+        """Counts the time since the last phase's end as this one's."""
+        now_s = time.monotonic()
+        self._said.append(f"{name} {now_s - self._last_s:.0f}")
+        self._last_s = now_s
+
+    def __str__(self) -> str:
+        return f"{self._last_s - self._began_s:.0f} s ({', '.join(self._said)})"
 
 
 def _stay(server: OwnServer, console: Console) -> None:

@@ -10,8 +10,10 @@ from __future__ import annotations
 import contextlib
 import multiprocessing
 import os
+import threading
 from collections.abc import Callable, Iterable, Sequence
-from multiprocessing.queues import SimpleQueue
+from multiprocessing.connection import Connection, wait
+from multiprocessing.context import SpawnProcess
 
 import anthropic
 import openai
@@ -62,34 +64,50 @@ def relive(moments: Iterable[Moment], endpoint: str, advance: Advance, seed: int
 
 
 def relive_side_by_side(moments: Sequence[Moment], endpoint: str, advance: Advance) -> None:
-    """The same in as many processes as there are cores, each with its own stretch of days."""
+    """The same in as many processes as there are cores, each with its own stretch of days.
+
+    This process is one of them: what it has loaded need not be loaded again. `advance` is called
+    from two threads.
+    """
     processes = max(1, min(os.cpu_count() or 1, MOST_PROCESSES, len(moments)))
-    spawning = multiprocessing.get_context("spawn")
-    done: SimpleQueue[int | None] = spawning.SimpleQueue()
-    share = -(-len(moments) // processes)
-    workers = [
-        spawning.Process(
-            target=_relive_share,
-            args=(moments[part * share : (part + 1) * share], endpoint, done, part),
-            daemon=True,
-        )
-        for part in range(processes)
-    ]
-    for worker in workers:
-        worker.start()
-    for _ in workers:
-        while (handled := done.get()) is not None:
-            advance(handled)
-    for worker in workers:
+    size = max(1, -(-len(moments) // processes))
+    shares = [moments[start : start + size] for start in range(0, len(moments), size)]
+    workers = [_start(share, endpoint, part) for part, share in enumerate(shares[1:], start=1)]
+    told = [ear for _, ear in workers]
+    listening = threading.Thread(target=_listen, args=(told, advance), daemon=True)
+    listening.start()
+    if shares:
+        relive(shares[0], endpoint, advance, seed=0)
+    for worker, _ in workers:
         worker.join()
         if worker.exitcode:
             raise WatchpostError(f"the history stopped early (exit status {worker.exitcode})")
+    listening.join()
 
 
-def _relive_share(
-    moments: Sequence[Moment], endpoint: str, done: SimpleQueue[int | None], part: int
-) -> None:
-    try:
-        relive(moments, endpoint, done.put, seed=part)
-    finally:
-        done.put(None)
+def _start(moments: Sequence[Moment], endpoint: str, part: int) -> tuple[SpawnProcess, Connection]:
+    """A process at work on its share, and where it says how far it is."""
+    spawning = multiprocessing.get_context("spawn")
+    ear, mouth = spawning.Pipe(duplex=False)
+    worker = spawning.Process(
+        target=_relive_share, args=(moments, endpoint, mouth, part), daemon=True
+    )
+    worker.start()
+    # Only the worker holds it now, so that its end is heard however it comes.
+    mouth.close()
+    return worker, ear
+
+
+def _relive_share(moments: Sequence[Moment], endpoint: str, mouth: Connection, part: int) -> None:
+    relive(moments, endpoint, mouth.send, seed=part)
+
+
+def _listen(told: list[Connection], advance: Advance) -> None:
+    """Passes on what the workers tell, until the last of them has ended."""
+    while told:
+        ready = wait(told)
+        for ear in [one for one in told if one in ready]:
+            try:
+                advance(ear.recv())
+            except EOFError:
+                told.remove(ear)

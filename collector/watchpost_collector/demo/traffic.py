@@ -24,6 +24,8 @@ from watchpost_collector.demo.tickets import Ticket
 LATEST_RELEASE = "1.6.0"
 STAND_IN_WORKERS = 24
 REAL_WORKERS = 4
+# Enough to be a stream; word by word, a client does little else than parse events.
+PIECES_A_STREAM = 12
 _FLUSH_S = 60.0
 
 Advance = Callable[[int], None]
@@ -31,7 +33,7 @@ Advance = Callable[[int], None]
 
 def run_live(tickets: Sequence[tuple[Ticket, str]], endpoint: str, advance: Advance) -> None:
     """Handles the tickets with the stand-in provider on loopback."""
-    with ProviderServer(StandInModels(seed=23).respond) as provider:
+    with ProviderServer(StandInModels(seed=23, pieces=PIECES_A_STREAM).respond) as provider:
         assistant = Assistant(
             openai.OpenAI(api_key="none", base_url=provider.openai_url, max_retries=1),
             anthropic.Anthropic(api_key="none", base_url=provider.anthropic_url, max_retries=1),
@@ -41,7 +43,7 @@ def run_live(tickets: Sequence[tuple[Ticket, str]], endpoint: str, advance: Adva
 
 def run_real(tickets: Sequence[tuple[Ticket, str]], endpoint: str, advance: Advance) -> None:
     """Handles the tickets with the real OpenAI service; the Anthropic stand-in takes the rest."""
-    with ProviderServer(StandInModels(seed=23).respond) as provider:
+    with ProviderServer(StandInModels(seed=23, pieces=PIECES_A_STREAM).respond) as provider:
         assistant = Assistant(
             openai.OpenAI(),
             anthropic.Anthropic(api_key="none", base_url=provider.anthropic_url, max_retries=1),
