@@ -300,7 +300,11 @@ def _weigh(span: ReadableSpan) -> int:
     # Deferred attributes say what they weigh; reading them here would compute them here.
     size = _SPAN_BYTES + (deferred or 0)
     for bag in bags:
-        for value in (bag or {}).values():
+        if not bag:
+            continue
+        copy = getattr(bag, "copy", None)
+        # Reading a bounded mapping item by item asks it twice for each.
+        for value in (copy() if copy is not None else bag).values():
             size += _VALUE_BYTES
             if isinstance(value, str | bytes | tuple | list):
                 size += len(value)
