@@ -30,6 +30,9 @@ log = logging.getLogger(__name__)
 
 # Engine errors that say "this content", not "not now": format, parse, range and size errors.
 _CONTENT_CODES = frozenset({6, 26, 27, 33, 72, 117, 128, 131, 321, 407, 444, 636})
+# Errors that say "not this store, not now", however often: missing database or table, time-outs,
+# network, too many queries or parts, read-only, full disk, unknown user, denied.
+_STORE_CODES = frozenset({60, 81, 159, 164, 192, 202, 209, 210, 242, 243, 252, 497, 516, 999})
 _CODE = re.compile(r"[Cc]ode:? (\d+)")
 _CODE_NAME = re.compile(r"\(([A-Z][A-Z_]{4,})\)")
 _FIRST_BACKOFF_S, _LAST_BACKOFF_S = 0.25, 15.0
@@ -160,8 +163,8 @@ class Flusher:
             except Exception as error:  # whatever a driver raises, the spans are still on disk
                 tries += 1
                 renew = renew or isinstance(error, _MiscountedError)
-                stubborn = tries >= _TRIES_BEFORE_BISECTING and _answers(store, segment)
-                if _is_about_content(error) or stubborn:
+                stubborn = tries >= _TRIES_BEFORE_BISECTING and _may_be_content(error)
+                if _is_about_content(error) or (stubborn and _answers(store, segment)):
                     self._bisect(store, segment, error)
                     return
                 self._state = StoreState("away", _summarize(error))
@@ -258,8 +261,24 @@ def _is_about_content(error: Exception) -> bool:
 
     if isinstance(error, SegmentRefused):
         return True
+    return _code_of(error) in _CONTENT_CODES
+
+
+def _may_be_content(error: Exception) -> bool:
+    """Whether an error that keeps coming back may lie in the segment.
+
+    Trouble of the store, of our own disk or of the network is waited for: bisecting for it would
+    set good segments aside.
+    """
+    if isinstance(error, _MiscountedError):
+        return True
+    code = _code_of(error)
+    return code is not None and code not in _STORE_CODES
+
+
+def _code_of(error: Exception) -> int | None:
     found = _CODE.search(str(error))
-    return found is not None and int(found.group(1)) in _CONTENT_CODES
+    return int(found.group(1)) if found else None
 
 
 def _summarize(error: Exception) -> str:
