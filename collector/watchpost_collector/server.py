@@ -14,9 +14,11 @@ import logging
 import os
 import signal
 import socket
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import uvicorn
@@ -85,8 +87,7 @@ async def serve(
     keys.require_keys_for(settings.host)
     make_private(settings.data, "--data")
     lock_directory(settings.data, "--data")
-    # The embedded engine caches format schemas in the working directory: keep them with the data.
-    os.chdir(settings.data)
+    _keep_leftovers_private(settings.data)
     sockets = [_bind(settings.host, settings.port, "--port")]
     sockets.append(_bind(settings.host, settings.query_port, "--query-port"))
     context = build_context(settings, keys)
@@ -115,6 +116,16 @@ async def serve(
         listener.should_exit = True
     await asyncio.gather(*serving)
     await _close(context, opening, page)
+
+
+def _keep_leftovers_private(data: Path) -> None:
+    """Have the engine's driver leave with the data what it writes: schemas, and inserts."""
+    scratch = make_private(data / "scratch", "--data")
+    for leftover in scratch.iterdir():
+        leftover.unlink()
+    # Set for this process: the driver asks for the default, and offers no choice of its own.
+    tempfile.tempdir = str(scratch)
+    os.chdir(data)
 
 
 def build_context(settings: ServerSettings, keys: Keys) -> Context:

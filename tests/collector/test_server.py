@@ -221,3 +221,17 @@ def test_a_key_is_asked_for_and_decides_the_project(tmp_path: Path) -> None:
         headers = {"authorization": f"Bearer {admin}"}
         status = running.request("GET", "/api/status", headers=headers)
         assert status.json()["spans"]["received"] == 2
+
+
+def test_what_a_killed_insert_left_behind_lies_with_the_data_and_is_cleared(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    faults = {"WATCHPOST_FAULT": "after_insert", "TMPDIR": str(tmp_path)}
+    with RunningServer(data, environ=faults) as running:
+        assert running.send(build_request(2).SerializeToString()).status == 200
+        running.wait()
+    assert list(tmp_path.glob("*.raw")) == []
+    (data / "scratch" / "left.raw").write_bytes(b"somebody's words")
+
+    with RunningServer(data) as running:
+        assert running.flush()["stored"] == 2
+        assert list((data / "scratch").iterdir()) == []

@@ -9,7 +9,7 @@ import pytest
 from store_segments import make_call, name_segment, pack_segment
 
 from watchpost.errors import ConfigError
-from watchpost_collector.store.client import SegmentRefused, Store, open_store
+from watchpost_collector.store.client import SegmentRefused, Store, StoreUnavailable, open_store
 
 MESSAGES = {"gen_ai__input__messages": '[{"role":"user","parts":[]}]'}
 
@@ -160,3 +160,11 @@ def test_hostile_numbers_ids_and_bytes_are_absorbed(store: Store) -> None:
         {"p": segment},
     )
     assert rows.rows == [(32, 16, 10**9, 5)]
+
+
+def test_a_failed_question_never_colours_the_next_answer(store: Store) -> None:
+    for trial in range(40):
+        with pytest.raises(StoreUnavailable, match="Code: 395"):
+            store.query("select number, throwIf(number > 70000) from numbers(100000)")
+
+        assert store.query("select {trial:UInt32}", {"trial": trial}).rows == [(trial,)]

@@ -107,15 +107,49 @@ class Rows:
         return [dict(zip(self.names, row, strict=True)) for row in self.rows]
 
 
+class _Session:
+    """One client whose callers take turns. Lives as long as its store."""
+
+    def __init__(self, dsn: str, settings: Mapping[str, str | int]) -> None:
+        self._dsn, self._settings = dsn, dict(settings)
+        self._lock = threading.Lock()
+        self._client = self._connect()
+
+    @contextmanager
+    def use(self, what: str) -> Iterator[Client]:
+        """The client, for one call; `what` names the call in an error."""
+        with self._lock, _translated(what):
+            try:
+                yield self._client
+            except ClickHouseError:
+                self._renew()
+                raise
+
+    def close(self) -> None:
+        """Wait for the call under way, then close."""
+        with self._lock:
+            self._client.close()
+
+    def _connect(self) -> Client:
+        return clickhouse_connect.get_client(dsn=self._dsn, settings=dict(self._settings))
+
+    def _renew(self) -> None:
+        # An embedded connection that saw an error can hand the failed query's rows to the next.
+        if not self._dsn.startswith("chdb:"):
+            return
+        failed, self._client = self._client, self._connect()
+        failed.close()
+
+
 class Store:
     """An open database. Safe to share between threads; writes and reads each take their turn."""
 
-    def __init__(self, dsn: str, writer: Client, reader: Client) -> None:
+    def __init__(self, dsn: str) -> None:
         self.dsn = dsn
         self.embedded = dsn.startswith("chdb:")
-        self._writer, self._reader = writer, reader
-        # Two locks because the clients are two sessions: a long insert must not hold up a page.
-        self._write_lock, self._read_lock = threading.Lock(), threading.Lock()
+        # Two sessions, because a long insert must not hold up a page.
+        self._writer = _Session(dsn, PINNED)
+        self._reader = _Session(dsn, {"log_queries": 0})
         self._schema = files(__package__).joinpath("envelope.proto").read_text("utf-8")
 
     def insert_segment(self, body: bytes | Path, segment: str) -> None:
@@ -131,17 +165,12 @@ class Store:
             "format_schema": self._schema,
             "format_schema_message_name": "Envelope",
         }
-        with self._write_lock, _translated(segment):
+        with self._writer.use(segment) as writer:
             if isinstance(body, Path):
                 with body.open("rb") as stream:
-                    self._insert(stream, settings)
+                    _insert(writer, stream, settings)
             else:
-                self._insert(body, settings)
-
-    def _insert(self, body: Any, settings: Mapping[str, str]) -> None:
-        self._writer.raw_insert(
-            f"{DATABASE}.wire", insert_block=body, fmt="Protobuf", settings=dict(settings)
-        )
+                _insert(writer, body, settings)
 
     def count_segment(self, segment: str) -> SegmentCount:
         """Count a segment's rows in every table, and what is missing by the spans' own word."""
@@ -177,11 +206,9 @@ class Store:
         settings: Mapping[str, Any] | None = None,
     ) -> Rows:
         """Run a SELECT of our own and return its rows. `{name:Type}` placeholders are bound."""
-        with self._read_lock, _translated("query"):
-            answer = self._reader.query(
-                sql, parameters=_bound(parameters), settings=_bound(settings)
-            )
-        return Rows(tuple(answer.column_names), [tuple(row) for row in answer.result_rows])
+        with self._reader.use("query") as reader:
+            answer = reader.query(sql, parameters=_bound(parameters), settings=_bound(settings))
+            return Rows(tuple(answer.column_names), [tuple(row) for row in answer.result_rows])
 
     def command(
         self,
@@ -190,19 +217,18 @@ class Store:
         settings: Mapping[str, Any] | None = None,
     ) -> None:
         """Run a statement that changes something."""
-        with self._write_lock, _translated("statement"):
-            self._writer.command(sql, parameters=_bound(parameters), settings=_bound(settings))
+        with self._writer.use("statement") as writer:
+            writer.command(sql, parameters=_bound(parameters), settings=_bound(settings))
 
     def insert_rows(self, table: str, names: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
         """Insert plain rows (prices, corrections) into one of our tables."""
-        with self._write_lock, _translated(table):
-            self._writer.insert(f"{DATABASE}.{table}", rows, column_names=names)
+        with self._writer.use(table) as writer:
+            writer.insert(f"{DATABASE}.{table}", rows, column_names=names)
 
     def close(self) -> None:
         """Close both sessions; the embedded engine writes what it holds and stops."""
-        with self._write_lock, self._read_lock:
-            self._reader.close()
-            self._writer.close()
+        self._reader.close()
+        self._writer.close()
 
 
 def open_store(dsn: str) -> Store:
@@ -216,9 +242,13 @@ def open_store(dsn: str) -> Store:
             "store", dsn, "use chdb:///absolute/path or http://user:password@host:8123"
         )
     with _translated("open"):
-        writer = clickhouse_connect.get_client(dsn=dsn, settings=dict(PINNED))
-        reader = clickhouse_connect.get_client(dsn=dsn, settings={"log_queries": 0})
-    return Store(dsn, writer, reader)
+        return Store(dsn)
+
+
+def _insert(writer: Client, body: Any, settings: Mapping[str, str]) -> None:
+    writer.raw_insert(
+        f"{DATABASE}.wire", insert_block=body, fmt="Protobuf", settings=dict(settings)
+    )
 
 
 def _bound(values: Mapping[str, Any] | None) -> dict[str, Any] | None:
