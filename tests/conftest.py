@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
+from importlib.util import find_spec
+from pathlib import Path
 
 import pytest
 from running_server import RunningServer
@@ -10,6 +13,15 @@ from running_server import RunningServer
 from watchpost_collector.demo.provider import ProviderServer
 from watchpost_collector.store.client import Store, open_store
 from watchpost_collector.store.migrate import migrate
+
+# Nothing is downloaded: litellm's wheel carries tiktoken's vocabularies. Set before any test,
+# because a process that failed to load one leaves it alone for a while.
+_litellm = find_spec("litellm")
+assert _litellm is not None
+assert _litellm.origin is not None
+os.environ["TIKTOKEN_CACHE_DIR"] = str(
+    Path(_litellm.origin).parent / "litellm_core_utils" / "tokenizers"
+)
 
 
 @pytest.fixture

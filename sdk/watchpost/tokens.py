@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import logging
 import threading
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
@@ -17,6 +18,9 @@ from watchpost.record import Request, Result
 
 WAIT_S = 5.0
 """How long the first count of a vocabulary may wait for it."""
+
+RETRY_S = 300.0
+"""How long a vocabulary that could not be loaded is left alone: a network may come back."""
 
 # Anthropic's and others' vocabularies are not public; OpenAI's newest is the nearest there is.
 DEFAULT_VOCABULARY = "o200k_base"
@@ -38,7 +42,13 @@ class _Vocabulary:
         self._loaded = threading.Event()
         self._encoding: _Encoding | None = None
         self._waited = False
+        self._retry_at = float("inf")
         threading.Thread(target=self._load, name="watchpost-vocabulary", daemon=True).start()
+
+    @property
+    def is_due_again(self) -> bool:
+        """Whether it failed to load long enough ago to be tried once more."""
+        return time.monotonic() >= self._retry_at
 
     def get(self, wait_s: float) -> _Encoding | None:
         # Only the first one waits: an export thread must not stand still for every span.
@@ -59,6 +69,7 @@ class _Vocabulary:
 
             self._encoding = tiktoken.get_encoding(self._name)
         except Exception as error:
+            self._retry_at = time.monotonic() + RETRY_S
             _log.warning(
                 "tiktoken's vocabulary %s cannot be loaded (%s); tokens that no provider reported "
                 "stay uncounted (set TIKTOKEN_CACHE_DIR to bring your own)",
@@ -110,9 +121,10 @@ def _find_vocabulary(model: str) -> _Vocabulary:
     except KeyError:
         name = DEFAULT_VOCABULARY
     with _lock:
-        if name not in _vocabularies:
-            _vocabularies[name] = _Vocabulary(name)
-        return _vocabularies[name]
+        held = _vocabularies.get(name)
+        if held is None or held.is_due_again:
+            held = _vocabularies[name] = _Vocabulary(name)
+        return held
 
 
 def _message_texts(messages: Sequence[Mapping[str, Any]]) -> Iterable[str]:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 from collections.abc import AsyncIterator, Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import anthropic
@@ -135,13 +133,8 @@ def delta_of(protocol: str, chunk: Any) -> str:
 
 
 @pytest.fixture(autouse=True)
-def _strict(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """What production would have hidden fails the test, and nothing is downloaded."""
-    found = importlib.util.find_spec("litellm")
-    assert found is not None
-    assert found.origin is not None
-    cache = Path(found.origin).parent / "litellm_core_utils" / "tokenizers"
-    monkeypatch.setenv("TIKTOKEN_CACHE_DIR", str(cache))
+def _strict() -> Iterator[None]:
+    """What production would have hidden fails the test."""
     SHIELD.forget()
     SHIELD.strict = True
     yield

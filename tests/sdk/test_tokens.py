@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import tiktoken
 
+from watchpost import tokens
 from watchpost.providers import openai_chat
 from watchpost.record import Request
 from watchpost.tokens import count_tokens, estimate, forget_vocabularies
@@ -50,6 +51,25 @@ def test_a_vocabulary_that_cannot_be_had_gives_no_count_and_one_line(
     assert estimate(Request(), openai_chat.read_result({}), "gpt-4o") is None
     (told,) = caplog.records
     assert "TIKTOKEN_CACHE_DIR" in told.getMessage()
+
+
+def test_a_vocabulary_that_failed_is_tried_again_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    original = tiktoken.get_encoding
+
+    def refuse(name: str) -> None:
+        raise OSError(name)
+
+    monkeypatch.setattr(tiktoken, "get_encoding", refuse)
+    assert count_tokens("hello", "gpt-4o") is None
+    monkeypatch.setattr(tiktoken, "get_encoding", original)
+    assert count_tokens("hello", "gpt-4o") is None
+
+    forget_vocabularies()
+    monkeypatch.setattr(tokens, "RETRY_S", 0.0)
+    monkeypatch.setattr(tiktoken, "get_encoding", refuse)
+    assert count_tokens("hello", "gpt-4o") is None
+    monkeypatch.setattr(tiktoken, "get_encoding", original)
+    assert count_tokens("hello", "gpt-4o") == 1
 
 
 def test_only_the_first_count_waits_for_a_slow_vocabulary(
