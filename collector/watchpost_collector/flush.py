@@ -28,8 +28,6 @@ from watchpost_collector.spool import Segment, Spool
 
 log = logging.getLogger(__name__)
 
-# Engine errors that say "this content", not "not now": format, parse, range and size errors.
-_CONTENT_CODES = frozenset({6, 26, 27, 33, 72, 117, 128, 131, 321, 407, 444, 636})
 # Errors that say "not this store, not now", however often: missing database or table, time-outs,
 # network, too many queries or parts, read-only, full disk, unknown user, denied.
 _STORE_CODES = frozenset({60, 81, 159, 164, 192, 202, 209, 210, 242, 243, 252, 497, 516, 999})
@@ -259,9 +257,7 @@ def _answers(store: SegmentStore, segment: Segment) -> bool:
 def _is_about_content(error: Exception) -> bool:
     from watchpost_collector.store.client import SegmentRefused
 
-    if isinstance(error, SegmentRefused):
-        return True
-    return _code_of(error) in _CONTENT_CODES
+    return isinstance(error, SegmentRefused)
 
 
 def _may_be_content(error: Exception) -> bool:
