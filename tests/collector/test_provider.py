@@ -48,6 +48,13 @@ def test_a_chat_completion_carries_text_usage_and_the_request(provider, oai):
     assert request.headers["authorization"] == "Bearer k"
 
 
+def test_audio_tokens_are_counted_in_and_out(provider, oai):
+    provider.answer(Answer(text="Yes.", usage=Usage(900, 70, audio_input=640, audio_output=33)))
+    usage = ask_chat(oai).usage
+    assert usage.prompt_tokens_details.audio_tokens == 640
+    assert usage.completion_tokens_details.audio_tokens == 33
+
+
 def test_several_choices_are_answered_each(provider, oai):
     provider.answer(Answer(text=["Yes.", "No."]))
     reply = ask_chat(oai, n=2)

@@ -66,13 +66,15 @@ class ToolCall:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Tokens of one answer; `input` and `output` include the cached and reasoning ones."""
+    """Tokens of one answer; `input` and `output` include the cached, reasoning and audio ones."""
 
     input: int
     output: int
     cache_read: int = 0
     cache_write: int = 0
     reasoning: int = 0
+    audio_input: int = 0
+    audio_output: int = 0
 
 
 @dataclass(frozen=True, slots=True)
