@@ -44,6 +44,7 @@ class RunningServer:
         self._environ = dict(environ or {})
         self._log = data.with_name(f"{data.name}.log")
         self._process: subprocess.Popen[bytes] | None = None
+        self._printed = 0
         self.otlp_url = self.query_url = self.page_url = ""
 
     def __enter__(self) -> RunningServer:
@@ -61,8 +62,8 @@ class RunningServer:
 
     @property
     def output(self) -> str:
-        """Everything the server printed so far."""
-        return self._log.read_text()
+        """Everything this start of the server printed so far."""
+        return self._log.read_bytes()[self._printed :].decode(errors="replace")
 
     def start(self) -> None:
         """Start it and wait until it is ready."""
@@ -84,7 +85,7 @@ class RunningServer:
         self.launch()
         give_up = time.monotonic() + _READY_S
         while not (taking := re.search(r"taking spans at (\S+)/v1/traces", self.output)):
-            assert time.monotonic() < give_up, self.output
+            assert time.monotonic() < give_up and self.poll() is None, self.output
             time.sleep(0.05)
         self.otlp_url = taking.group(1)
 
@@ -92,7 +93,7 @@ class RunningServer:
         """Wait for the last line of the start."""
         give_up = time.monotonic() + _READY_S
         while not (asks := re.search(r"ClickHouse +(\S+)(?s:.*)\nready\n", self.output)):
-            assert time.monotonic() < give_up, self.output
+            assert time.monotonic() < give_up and self.poll() is None, self.output
             time.sleep(0.05)
         self.query_url = asks.group(1)
 
@@ -101,6 +102,7 @@ class RunningServer:
         command = [str(Path(sys.executable).with_name("watchpost")), "up"]
         ports = ["--data", str(self.data), "--port", "0", "--query-port", "0"]
         with self._log.open("ab") as log:
+            self._printed = log.tell()
             self._process = subprocess.Popen(
                 [*command, *ports, *self._arguments, *more],
                 stdout=log,
@@ -118,6 +120,11 @@ class RunningServer:
         if self._process.poll() is None:
             self._process.send_signal(number)
         return self.wait()
+
+    def poll(self) -> int | None:
+        """Its exit status, None while it runs."""
+        assert self._process is not None
+        return self._process.poll()
 
     def wait(self, timeout_s: float = 120.0) -> int:
         """Wait until it ends by itself; its exit status."""

@@ -1,9 +1,12 @@
 """Fault points: where the kill tests stop the server dead, as a power cut would.
 
 `WATCHPOST_FAULT=NAME` kills the process with SIGKILL when it reaches the point of that name, and
-`WATCHPOST_FAULT=NAME:N` when it reaches it for the Nth time. Points: `before_insert` (a segment is
-sealed, nothing sent), `after_insert` (its rows are in, its file still stands). Unset, a point
-costs one dictionary lookup. This file knows nothing of what surrounds a point.
+`WATCHPOST_FAULT=NAME:N` when it reaches it for the Nth time. Points, in the order of a span's way:
+`written` (in the file, not on the disk), `synced` (on the disk, not acknowledged), `sealed`,
+`before_insert` (nothing sent), `after_insert` (its rows are in, its file still stands),
+`half_settled` (rows in, prices not resolved), `before_delete` (digests kept, file stands),
+`half_split` (children written, parent stands), `half_closed` (an hour is counted, not marked).
+Unset, a point costs one dictionary lookup. This file knows nothing of what surrounds a point.
 """
 
 from __future__ import annotations

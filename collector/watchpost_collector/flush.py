@@ -175,6 +175,7 @@ class Flusher:
 
     def _finish(self, segment: Segment) -> None:
         self._digests.keep(segment.name, segment.digests)
+        fault.reach("before_delete")
         segment.path.unlink()
         sync_directory(segment.path.parent)
         self._counters.add(stored=segment.spans, waiting=-segment.spans)

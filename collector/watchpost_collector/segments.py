@@ -14,6 +14,7 @@ from pathlib import Path
 
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
+from watchpost_collector import fault
 from watchpost_collector.envelope import Framed, read_envelopes, reframe
 from watchpost_collector.private_files import read_private, sync_directory, write_private
 from watchpost_collector.spool import SUFFIX, Segment
@@ -44,6 +45,7 @@ def split_segment(segment: Segment, pieces: int) -> list[Segment]:
     children = [
         _write_child(segment, number, group) for number, group in enumerate(groups) if group
     ]
+    fault.reach("half_split")
     segment.path.unlink()
     sync_directory(segment.path.parent)
     return children

@@ -20,6 +20,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from watchpost.errors import Full
+from watchpost_collector import fault
 from watchpost_collector.envelope import Letter, frame_head
 from watchpost_collector.private_files import create_private, sync_directory
 
@@ -210,7 +211,9 @@ class Spool:
             parts += (frame_head(entry.letter, opened.name), entry.letter.body)
         for start in range(0, len(parts), _WRITEV_PARTS):
             _write_all(opened.descriptor, parts[start : start + _WRITEV_PARTS])
+        fault.reach("written")
         os.fdatasync(opened.descriptor)
+        fault.reach("synced")
         return sum(map(len, parts))
 
     def _start(self) -> _Open:
@@ -256,6 +259,7 @@ class Spool:
             spans=opened.spans,
             digests=tuple(opened.digests),
         )
+        fault.reach("sealed")
         # Room was taken by body; from here on it is the file's size that counts.
         self.adopt(opened.size_bytes - opened.body_bytes)
         self._hand_on(segment)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from watchpost_collector import fault
 from watchpost_collector.store.client import Store
 
 # Late calls are common for a few minutes; an hour closed too early is only counted again.
@@ -47,6 +48,7 @@ def _close(store: Store, hours: list[datetime]) -> None:
         "most": MOST_VALUES,
     }
     store.command(_COUNT, bound)
+    fault.reach("half_closed")
     store.command(
         "insert into watchpost.hours (hour, closed) "
         "select arrayJoin({hours:Array(DateTime('UTC'))}), {closed:DateTime64(6, 'UTC')}",

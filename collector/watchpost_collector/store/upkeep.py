@@ -13,6 +13,7 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
+from watchpost_collector import fault
 from watchpost_collector.store import prices, rollup, settle
 from watchpost_collector.store.client import SegmentCount, Store
 
@@ -80,6 +81,7 @@ class Upkeep:
 
     def _make_right(self, segment: str) -> None:
         settle.settle(self._store, segment)
+        fault.reach("half_settled")
         self._resolver.resolve(self._store, segment)
         self._unsettled.discard(segment)
 
