@@ -1,8 +1,9 @@
 """Keys: who may send spans, read the API, or ask raw SQL.
 
 A key is a secret with one scope (`ingest`, `read`, `admin`; admin may do all) and one project. Only
-its digest is kept, and a comparison takes the same time wherever it fails. This file knows no
-route: it says what a presented secret may do, the caller decides what is asked of it.
+its digest is kept, and a comparison takes the same time wherever it fails. Keys are given at the
+start (a file or WATCHPOST_KEYS) or issued from the command line (`issued_keys.py`). This file knows
+no route: it says what a presented secret may do, the caller decides what is asked of it.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import ipaddress
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 from watchpost.errors import ConfigError
 
@@ -45,24 +47,39 @@ class Grant:
 KEYLESS = Grant("admin")
 
 
+class IssuedKeys(Protocol):
+    """Keys that come and go while the server runs; false as long as there never was one."""
+
+    def __bool__(self) -> bool: ...
+
+    def identify(self, secret: str) -> Grant | None:
+        """The grant of this secret now, or None."""
+
+
 @dataclass(frozen=True, slots=True)
 class Keys:
-    """The known keys as pairs of digest and grant; empty means keyless."""
+    """The keys given at the start, as pairs of digest and grant, beside those issued since.
+
+    Neither means keyless.
+    """
 
     entries: tuple[tuple[bytes, Grant], ...] = ()
+    issued: IssuedKeys | None = None
 
     def __bool__(self) -> bool:
-        return bool(self.entries)
+        return bool(self.entries) or bool(self.issued)
 
     def identify(self, secret: str | None) -> Grant | None:
         """The grant of the presented secret, None if no key has it; keyless grants everything."""
-        if not self.entries:
+        if not self:
             return KEYLESS
-        digest = _digest(secret or "")
+        digest = digest_secret(secret or "")
         found: Grant | None = None
         for known, grant in self.entries:  # every entry is compared: no early way out
             if hmac.compare_digest(known, digest):
                 found = grant
+        if found is None and self.issued is not None:
+            return self.issued.identify(secret or "")
         return found
 
     def authorize(self, headers: Iterable[tuple[bytes, bytes]], scope: str) -> Grant | None:
@@ -72,11 +89,10 @@ class Keys:
 
     def require_keys_for(self, host: str) -> None:
         """Raise ConfigError when `host` can be reached from other machines and no key is set."""
-        if self.entries or is_loopback(host):
+        if self or is_loopback(host):
             return
-        raise ConfigError(
-            "host", host, f"set {SETTING} or --keys FILE first, or listen on 127.0.0.1"
-        )
+        cure = f"`watchpost keys create`, {SETTING} or --keys FILE first, or listen on 127.0.0.1"
+        raise ConfigError("host", host, cure)
 
 
 def parse_keys(text: str) -> Keys:
@@ -142,7 +158,7 @@ def _parse_entry(entry: str) -> tuple[bytes, Grant]:
         return _parse_digest(secret.removeprefix("sha256=")), grant
     if len(secret) < MINIMUM_SECRET_CHARACTERS:
         raise ConfigError(SETTING, "...", _CURE)
-    return _digest(secret), grant
+    return digest_secret(secret), grant
 
 
 def _parse_digest(text: str) -> bytes:
@@ -163,5 +179,6 @@ def _read_password(encoded: str) -> str | None:
     return password
 
 
-def _digest(secret: str) -> bytes:
+def digest_secret(secret: str) -> bytes:
+    """SHA-256 of a secret: all that is kept of it."""
     return hashlib.sha256(secret.encode("utf-8", "surrogateescape")).digest()

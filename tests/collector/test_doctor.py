@@ -18,6 +18,7 @@ from running_server import RunningServer
 
 from watchpost_collector.checkup import machine, running
 from watchpost_collector.checkup.finding import Finding
+from watchpost_collector.issued_keys import issue_key, revoke_key
 
 SECRET = "s" * 24
 
@@ -109,6 +110,17 @@ def test_keys_are_wrong_when_unreadable_readable_by_all_or_missing(tmp_path: Pat
     nonsense = pick(machine.check_keys("127.0.0.1", None, {"WATCHPOST_KEYS": SECRET}), "keys")
     assert nonsense.level == "wrong"
     assert SECRET not in str(nonsense)
+
+
+def test_issued_keys_count_while_one_is_valid(tmp_path: Path) -> None:
+    key, _ = issue_key(tmp_path, "shop", "read")
+    well = pick(machine.check_keys("0.0.0.0", None, {}, tmp_path), "keys")
+    assert (well.level, well.what) == ("ok", "1 read")
+    (tmp_path / "keys.json").chmod(0o644)
+    assert cured(pick(machine.check_keys("0.0.0.0", None, {}, tmp_path), "keys"), "chmod 600")
+    revoke_key(tmp_path, key.id)
+    nobody = pick(machine.check_keys("127.0.0.1", None, {}, tmp_path), "keys")
+    assert cured(nobody, "keys create")
 
 
 def test_vocabularies_are_found_where_tiktoken_looks(tmp_path: Path) -> None:

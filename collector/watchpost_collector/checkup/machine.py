@@ -12,13 +12,16 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
 
 from watchpost.errors import ConfigError
 from watchpost_collector.checkup.finding import Finding
-from watchpost_collector.keys import SETTING, Keys, load_keys
+from watchpost_collector.issued_keys import FILE_NAME, KeyFile
+from watchpost_collector.keys import SETTING, load_keys
 
 _MODULES = {
     "server": ("chdb", "clickhouse_connect", "uvicorn", "starlette", "nicegui"),
@@ -118,20 +121,36 @@ def check_spool(data: Path) -> Iterator[Finding]:
         yield Finding("ok", "spool", what, str(data / "spool"))
 
 
-def check_keys(host: str, path: Path | None, environ: Mapping[str, str]) -> Iterator[Finding]:
-    """Whether the keys can be read, by us alone, and are there where others can connect."""
+def check_keys(
+    host: str, path: Path | None, environ: Mapping[str, str], data: Path | None = None
+) -> Iterator[Finding]:
+    """Whether the keys can be read, by us alone, and are there where others can connect.
+
+    Those issued in the data directory count as well.
+    """
     where = str(path) if path else SETTING
+    issued_path = data / FILE_NAME if data is not None else None
     try:
-        keys = load_keys(path, environ)
+        issued = KeyFile(data) if data is not None else None
+        keys = replace(load_keys(path, environ), issued=issued)
         keys.require_keys_for(host)
     except ConfigError as error:
         yield Finding("wrong", "keys", f"{error.setting} cannot be used", where, error.cure)
         return
-    if path is not None and stat.S_IMODE(path.stat().st_mode) & 0o077:
-        what = "other users of this machine can read the keys"
-        yield Finding("wrong", "keys", what, where, f"chmod 600 {path}")
-        return
-    yield Finding("ok", "keys", _count_keys(keys, host), where)
+    for file in (path, issued_path):
+        if file is not None and file.exists() and stat.S_IMODE(file.stat().st_mode) & 0o077:
+            what = "other users of this machine can read the keys"
+            yield Finding("wrong", "keys", what, str(file), f"chmod 600 {file}")
+            return
+    scopes = [grant.scope for _, grant in keys.entries]
+    if issued is not None and issued:
+        where, now = f"{where}, {issued_path}", datetime.now(UTC)
+        scopes += [key.scope for key in issued.list() if key.state(now) == "valid"]
+        if not scopes:
+            cure = "`watchpost keys create --scope admin`"
+            yield Finding("wrong", "keys", "every key is revoked or expired", where, cure)
+            return
+    yield Finding("ok", "keys", _count_keys(scopes, host), where)
 
 
 def check_vocabularies(environ: Mapping[str, str]) -> Iterator[Finding]:
@@ -175,8 +194,7 @@ def _say_age(moment: float) -> str:
     return f"{seconds:.0f} seconds ago"
 
 
-def _count_keys(keys: Keys, host: str) -> str:
-    if not keys:
+def _count_keys(scopes: list[str], host: str) -> str:
+    if not scopes:
         return f"none, and {host} is loopback: whoever uses this machine may do everything"
-    scopes = [grant.scope for _, grant in keys.entries]
     return ", ".join(f"{scopes.count(scope)} {scope}" for scope in sorted(set(scopes)))

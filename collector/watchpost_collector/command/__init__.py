@@ -37,6 +37,7 @@ SUBCOMMANDS = (
     Subcommand("demo", f"{_HERE}.demo", "two weeks of a support assistant on a stand-in provider"),
     Subcommand("import", f"{_HERE}.import_", "read existing logs in"),
     Subcommand("query", f"{_HERE}.query", "ask a running watchpost a question in SQL", extra=""),
+    Subcommand("keys", f"{_HERE}.keys", "create, list and revoke keys", extra=""),
     Subcommand("doctor", f"{_HERE}.doctor", "find what is wrong and say how to cure it", extra=""),
 )
 

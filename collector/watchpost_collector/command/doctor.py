@@ -54,7 +54,7 @@ def examine(args: argparse.Namespace) -> Iterator[Finding]:
     yield from machine.check_python()
     yield from machine.check_data(data)
     yield from machine.check_spool(data)
-    yield from machine.check_keys(args.host, args.keys, os.environ)
+    yield from machine.check_keys(args.host, args.keys, os.environ, data)
     yield from machine.check_vocabularies(os.environ)
     url = args.url or os.environ.get(URL_SETTING) or DEFAULT_URL
     endpoint = find_endpoint(args.query_url, None, args.key, os.environ)

@@ -9,10 +9,12 @@ import argparse
 import logging
 import os
 import sys
+from dataclasses import replace
 from pathlib import Path
 
+from watchpost_collector.issued_keys import KeyFile
 from watchpost_collector.keys import load_keys
-from watchpost_collector.otlp_app import IntakeLimits
+from watchpost_collector.reception import IntakeLimits
 from watchpost_collector.settings import (
     DATA_SETTING,
     STORE_SETTING,
@@ -67,7 +69,8 @@ def run(given: argparse.Namespace) -> int:
 
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
     settings = read_settings(given)
-    keys = load_keys(settings.keys_file, os.environ)
+    given_keys = load_keys(settings.keys_file, os.environ)
+    keys = replace(given_keys, issued=KeyFile(settings.data))
     uvloop.run(serve(settings, keys, _say, build_page))
     return 0
 
