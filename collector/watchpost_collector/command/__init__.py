@@ -38,6 +38,8 @@ SUBCOMMANDS = (
     Subcommand("import", f"{_HERE}.import_", "read existing logs in"),
     Subcommand("query", f"{_HERE}.query", "ask a running watchpost a question in SQL", extra=""),
     Subcommand("keys", f"{_HERE}.keys", "create, list and revoke keys", extra=""),
+    Subcommand("projects", f"{_HERE}.projects", "limit what a project may send", extra=""),
+    Subcommand("retention", f"{_HERE}.retention", "how long each kind of data is kept", extra=""),
     Subcommand("doctor", f"{_HERE}.doctor", "find what is wrong and say how to cure it", extra=""),
 )
 

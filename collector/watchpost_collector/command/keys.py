@@ -15,6 +15,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from watchpost.errors import ConfigError
+from watchpost_collector.command.columns import format_columns
 from watchpost_collector.issued_keys import IssuedKey, KeyFile, issue_key, revoke_key
 from watchpost_collector.keys import DEFAULT_PROJECT, SCOPES
 from watchpost_collector.settings import DATA_SETTING, default_data
@@ -112,14 +113,3 @@ def _show(keys: list[IssuedKey], *, as_json: bool) -> str:
     if as_json:
         return json.dumps([dict(zip(_HEADINGS, row, strict=True)) for row in rows]) + "\n"
     return format_columns([_HEADINGS, *rows])
-
-
-def format_columns(rows: list[tuple[str, ...]]) -> str:
-    """Rows of text in columns of even width; an empty value shows as '-'."""
-    shown = [tuple(cell or "-" for cell in row) for row in rows]
-    widths = [max(len(row[place]) for row in shown) for place in range(len(shown[0]))]
-    return "".join(
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-        + "\n"
-        for row in shown
-    )
