@@ -16,6 +16,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 _READY_S = 180.0
 
@@ -45,7 +46,7 @@ class RunningServer:
         self._log = data.with_name(f"{data.name}.log")
         self._process: subprocess.Popen[bytes] | None = None
         self._printed = 0
-        self.otlp_url = self.query_url = self.page_url = ""
+        self.otlp_url = self.grpc_url = self.query_url = self.page_url = ""
 
     def __enter__(self) -> RunningServer:
         self.start()
@@ -78,14 +79,15 @@ class RunningServer:
             time.sleep(0.05)
         urls = json.loads(ready.read_text())
         self.otlp_url, self.query_url = urls["otlp"], urls["query"]
-        self.page_url = urls["page"]
+        self.page_url, self.grpc_url = urls["page"], urls["grpc"]
 
     def start_without_store(self) -> None:
         """Start it and wait until it takes spans; its store may come later, or never."""
         self.launch()
         give_up = time.monotonic() + _READY_S
         while not (taking := re.search(r"taking spans at (\S+)/v1/traces", self.output)):
-            assert time.monotonic() < give_up and self.poll() is None, self.output
+            assert time.monotonic() < give_up, self.output
+            assert self.poll() is None, self.output
             time.sleep(0.05)
         self.otlp_url = taking.group(1)
 
@@ -93,14 +95,24 @@ class RunningServer:
         """Wait for the last line of the start."""
         give_up = time.monotonic() + _READY_S
         while not (asks := re.search(r"ClickHouse +(\S+)(?s:.*)\nready\n", self.output)):
-            assert time.monotonic() < give_up and self.poll() is None, self.output
+            assert time.monotonic() < give_up, self.output
+            assert self.poll() is None, self.output
             time.sleep(0.05)
         self.query_url = asks.group(1)
+
+    def wait_for_store(self) -> None:
+        """Wait until questions are answered; the page may still be loading."""
+        give_up = time.monotonic() + _READY_S
+        while (status := self.status())["store"]["state"] != "ready":
+            assert time.monotonic() < give_up, status
+            time.sleep(0.05)
+        host = urlsplit(self.otlp_url).hostname
+        self.query_url = f"http://{host}:{status['query_port']}"
 
     def launch(self, *more: str) -> None:
         """Start the process and do not wait for it."""
         command = [str(Path(sys.executable).with_name("watchpost")), "up"]
-        ports = ["--data", str(self.data), "--port", "0", "--query-port", "0"]
+        ports = ["--data", str(self.data), "--port", "0", "--grpc-port", "0", "--query-port", "0"]
         with self._log.open("ab") as log:
             self._printed = log.tell()
             self._process = subprocess.Popen(

@@ -1,1 +1,1 @@
-"""Chaos: seeded runs of kills, outages, full disks, resends and cut bodies against a real server."""
+"""Chaos: seeded runs of kills, outages, full disks, resends and cut bodies on a real server."""

@@ -70,7 +70,7 @@ def summarize(outcomes: list[Outcome], seconds: float) -> int:
     blows: Counter[str] = Counter()
     for outcome in outcomes:
         blows += outcome.blows
-    sys.stdout.write(f"\n| blow | times |\n|---|---|\n")
+    sys.stdout.write("\n| blow | times |\n|---|---|\n")
     for name, times in blows.most_common():
         sys.stdout.write(f"| {name} | {times} |\n")
     spans = sum(outcome.spans for outcome in outcomes)

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 PASSWORD = "only-for-chaos"
-PROGRAM = Path(__file__).parents[1] / "e2e" / "clickhouse_over_http.py"
+PROGRAM = Path(__file__).parents[1] / "clickhouse_over_http.py"
 
 
 class Database:
@@ -30,7 +30,9 @@ class Database:
     def start(self) -> None:
         """Start it and wait until it answers."""
         command = [sys.executable, str(PROGRAM), str(self.directory), str(self.port), PASSWORD]
-        self._process = subprocess.Popen(command, stdout=subprocess.PIPE)
+        self.directory.mkdir(exist_ok=True)
+        with self.directory.with_suffix(".log").open("ab") as log:
+            self._process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log)
         assert self._process.stdout is not None
         assert self._process.stdout.readline().strip() == str(self.port).encode()
 

@@ -16,11 +16,12 @@ from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from running_server import RunningServer
+
 from chaos.database import Database
 from chaos.disk import SmallDisk
 from chaos.traffic import Exporter, Request, build_requests, send_cut
 from chaos.truth import find_differences
-from running_server import RunningServer
 
 FAULTS = (
     *("written", "synced", "sealed", "before_insert", "after_insert"),
@@ -56,7 +57,7 @@ class ChaosRun:
         self._project = f"chaos-{seed}"
         self._database, self._disk = database, disk
         self._data = disk.place / "data"
-        self._sent = Exporter(build_requests(self._dice, 60, self._project))
+        self._sent = Exporter(build_requests(self._dice, 30, self._project))
         self._spare = build_requests(self._dice, 12, self._project)
         self._directory = directory
 
@@ -64,7 +65,7 @@ class ChaosRun:
         """Play every round, heal, and compare."""
         began = time.monotonic()
         blows = SERVER_BLOWS if self._database else EMBEDDED_BLOWS
-        for _ in range(self._dice.randint(3, 5)):
+        for _ in range(self._dice.randint(2, 4)):
             blow = self._dice.choice(blows)
             self.outcome.blows[blow] += 1
             self._play_round(blow)
@@ -75,9 +76,9 @@ class ChaosRun:
         self.outcome.seconds = time.monotonic() - began
         return self.outcome
 
-    def _start(self, fault: str = "") -> RunningServer:
+    def _start(self, fault: str = "", interval_s: float = 600.0) -> RunningServer:
         environ = {"WATCHPOST_FAULT": fault} if fault else {}
-        options = ["--flush-interval", str(self._dice.choice((0.02, 0.2, 600)))]
+        options = ["--flush-interval", str(interval_s)]
         if self._database:
             options += ["--store", self._database.dsn]
         server = RunningServer(self._data, *options, environ=environ)
@@ -85,7 +86,7 @@ class ChaosRun:
         try:
             server.start_without_store()
             if wait:
-                server.wait_until_ready()
+                server.wait_for_store()
         except AssertionError:
             # A fault may kill it that early; nothing else may.
             if server.poll() != -signal.SIGKILL:
@@ -97,11 +98,11 @@ class ChaosRun:
         if blow == "fault":
             fault = f"{self._dice.choice(FAULTS)}:{self._dice.randint(1, 4)}"
             self.outcome.blows[fault.partition(":")[0]] += 1
-        server = self._start(fault)
+        server = self._start(fault, self._dice.choice((0.05, 0.3, 600.0)))
         if server.otlp_url:
             sender = threading.Thread(target=self._send, args=(server, self._dice.random()))
             sender.start()
-            time.sleep(self._dice.uniform(0.0, 0.7))
+            time.sleep(self._dice.uniform(0.0, 0.6))
             self._strike(blow, server)
             sender.join()
         if blow == "stop":
@@ -166,7 +167,7 @@ class ChaosRun:
     def _finish(self) -> None:
         server = self._start()
         try:
-            server.wait_until_ready()
+            server.wait_for_store()
             self._sent.send_for(server.otlp_url, 120, 0)
             # A request without an answer is usually sent again; here all that are left are.
             for request in list(self._sent.acknowledged.values())[-5:]:
@@ -178,7 +179,7 @@ class ChaosRun:
         except (AssertionError, OSError) as error:
             self.outcome.differences.append(f"the last round failed: {str(error)[-300:]}")
         finally:
-            server.stop()
+            server.kill()
 
     def _wait_for_rest(self, server: RunningServer) -> None:
         """Until upkeep has settled and closed what past processes left."""
