@@ -8,6 +8,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+from running_clickhouse import RunningClickHouse
 from running_server import RunningServer
 
 from watchpost_collector.demo.provider import ProviderServer
@@ -39,9 +40,27 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
 
 
 @pytest.fixture(scope="session")
-def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
+def embedded_store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
     """The migrated embedded store of this process: an engine allows one path a process."""
     opened = open_store(f"chdb://{tmp_path_factory.mktemp('store')}")
     migrate(opened)
     yield opened
     opened.close()
+
+
+@pytest.fixture(scope="session")
+def served_store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
+    """The same store over the ClickHouse HTTP protocol, its engine in another process."""
+    with RunningClickHouse(tmp_path_factory.mktemp("served")) as running:
+        opened = open_store(running.dsn)
+        migrate(opened)
+        yield opened
+        opened.close()
+
+
+@pytest.fixture(scope="session", params=["embedded", "served"])
+def store(request: pytest.FixtureRequest) -> Store:
+    """A migrated store, first embedded in this process, then a server's."""
+    found = request.getfixturevalue(f"{request.param}_store")
+    assert isinstance(found, Store)
+    return found

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from running_clickhouse import RunningClickHouse
 
 ROOT = Path(__file__).resolve().parents[2]
 COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
@@ -74,13 +75,9 @@ def start(command: list[str], **environment: str) -> subprocess.Popen[str]:
 @pytest.fixture
 def clickhouse(tmp_path):
     """The engine over HTTP with the password of the env file; yields its port."""
-    script = Path(__file__).with_name("clickhouse_over_http.py")
     password = SECRETS["CLICKHOUSE_PASSWORD"]
-    process = start([sys.executable, str(script), str(tmp_path / "engine"), "0", password])
-    with process:
-        assert process.stdout is not None
-        yield int(process.stdout.readline())
-        process.terminate()
+    with RunningClickHouse(tmp_path / "engine", password=password) as running:
+        yield running.port
 
 
 def ask(port: int, sql: str) -> str:

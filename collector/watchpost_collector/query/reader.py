@@ -139,10 +139,13 @@ class Reader:
 def _connect(dsn: str, limits: Limits) -> Any:
     import clickhouse_connect
 
-    if urlsplit(dsn).scheme != "chdb":
+    parts = urlsplit(dsn)
+    if parts.scheme != "chdb":
         settings: dict[str, Any] = {**limits.as_settings(), "readonly": "1"}
+        # A server's own default database is another one; embedded and served read the same names.
+        database = parts.path.strip("/") or DATABASE
         return clickhouse_connect.get_client(
-            dsn=dsn, settings=settings, autogenerate_session_id=False
+            dsn=dsn, database=database, settings=settings, autogenerate_session_id=False
         )
     client = clickhouse_connect.get_client(dsn=dsn, database=DATABASE)
     client.command(f"SET {', '.join(f'{k} = {v!r}' for k, v in limits.as_settings().items())}")
