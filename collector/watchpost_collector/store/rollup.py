@@ -1,16 +1,20 @@
 """Closing hours: counts each past hour once from `calls` into `usage_closed`.
 
 Readers use the view `usage_hourly`, which takes closed hours from here and all others from the
-calls themselves, so that it is right before, during and after this job. This file knows hours
-and dimensions; it does not know what a call is or when it is run.
+calls themselves, so that it is right before, during and after this job. An hour some of whose calls
+have expired keeps what was counted, and a late call is added to it. This file knows hours and
+dimensions; it does not know what a call is or when it is run.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
 from watchpost_collector import fault
 from watchpost_collector.store.client import Store
+from watchpost_collector.store.retention import FRONTIER_SQL, read_frontier
 
 # Late calls are common for a few minutes; an hour closed too early is only counted again.
 GRACE_MINUTES = 10
@@ -34,20 +38,50 @@ def close_hours(store: Store, grace_minutes: int = GRACE_MINUTES) -> list[dateti
             {"grace": grace_minutes},
         )
     ]
-    for first in range(0, len(open_hours), _HOURS_AT_ONCE):
-        _close(store, open_hours[first : first + _HOURS_AT_ONCE])
+    kept = _find_kept(store, open_hours)
+    whole = [hour for hour in open_hours if hour not in {of.hour for of in kept}]
+    for first in range(0, len(whole), _HOURS_AT_ONCE):
+        _close(store, whole[first : first + _HOURS_AT_ONCE])
+    for of in kept:
+        _close(store, [of.hour], of)
     return open_hours
 
 
-def _close(store: Store, hours: list[datetime]) -> None:
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """An hour, the projects whose calls in it may have expired, and when it was last counted."""
+
+    hour: datetime
+    projects: Sequence[str]
+    counted: str
+
+
+def _find_kept(store: Store, hours: list[datetime]) -> list[_Kept]:
+    found = []
+    for first in range(0, len(hours), _HOURS_AT_ONCE):
+        bound = {"hours": _spell(hours[first : first + _HOURS_AT_ONCE])}
+        found += store.query(_KEPT, {**bound, **read_frontier(store).bind()}).rows
+    return [_Kept(hour, projects, counted) for hour, projects, counted in found]
+
+
+def _spell(hours: Sequence[datetime]) -> list[str]:
+    return [hour.strftime("%Y-%m-%d %H:%M:%S") for hour in hours]
+
+
+def _close(store: Store, hours: list[datetime], kept: _Kept | None = None) -> None:
     # The time is taken before the calls are read: what is written after it opens the hour again.
     [(closed,)] = store.query("select toString(now64(6, 'UTC'))")
     bound = {
-        "hours": [hour.strftime("%Y-%m-%d %H:%M:%S") for hour in hours],
+        "hours": _spell(hours),
         "closed": closed,
         "most": MOST_VALUES,
+        "kept": list(kept.projects) if kept else [],
+        "counted": kept.counted if kept else "1970-01-01 00:00:00",
     }
+    store.command(_ARRIVALS, bound)
     store.command(_COUNT, bound)
+    if kept:
+        store.command(_KEEP, bound)
     fault.reach("half_closed")
     store.command(
         "insert into watchpost.hours (hour, closed) "
@@ -74,11 +108,48 @@ def _cap(column: str) -> str:
     )
 
 
+_KEPT = f"""
+select hour, projects, toString(counted)
+from (
+    select hour, groupArray(project) as projects
+    from (
+        select hour, project from watchpost.hour_arrivals
+        where hour in {{hours:Array(DateTime('UTC'))}}
+        group by hour, project having min(earliest) <= {FRONTIER_SQL}
+    )
+    group by hour
+) as gone
+join (select hour, max(closed) as counted from watchpost.hours group by hour) as closings
+    on gone.hour = closings.hour
+order by hour
+"""  # noqa: S608
+
+_ARRIVALS = """
+insert into watchpost.hour_arrivals
+select toStartOfHour(start) as hour, project, min(stored)
+from watchpost.calls
+where toStartOfHour(start) in {hours:Array(DateTime('UTC'))} and counted
+group by hour, project
+"""
+
+# What was counted of the kept projects, beside what came since; a crash leaves rows of a closing
+# that no hour names, and the next one removes them.
+_KEEP = """
+insert into watchpost.usage_closed
+select before.* replace ({closed:DateTime64(6, 'UTC')} as closed)
+from watchpost.usage_closed as before
+where hour in {hours:Array(DateTime('UTC'))} and project in {kept:Array(String)}
+    and before.closed = {counted:DateTime64(6, 'UTC')}
+"""
+
 _COUNT = f"""
 insert into watchpost.usage_closed
 with counted as (
-    select * from watchpost.generations
-    where toStartOfHour(start) in {{hours:Array(DateTime('UTC'))}}
+    select * from watchpost.calls final
+    where toStartOfHour(start) in {{hours:Array(DateTime('UTC'))}} and counted
+        and (project not in {{kept:Array(String)}}
+            or (arrived > {{counted:DateTime64(6, 'UTC')}}
+                and arrived <= {{closed:DateTime64(6, 'UTC')}}))
 )
 select
     toStartOfHour(g.start) as hour, g.project as project, g.service as service,
