@@ -1,0 +1,1 @@
+"""What the ingest benchmark is made of: traffic, connections, servers under measurement, limits."""
