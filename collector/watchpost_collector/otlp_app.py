@@ -1,65 +1,32 @@
 """OTLP over HTTP: POST /v1/traces as a pure ASGI app, acknowledged when durable.
 
-Reads a body within bounds, hands it to the door, waits for the spool, answers as OTLP says. No
-body and no key is ever logged or echoed. This file knows no flush and no store.
+Reads a body within bounds, hands it to the reception, answers as OTLP says. No body and no key is
+ever logged or echoed. This file knows no spool, no flush and no store.
 """
 
 from __future__ import annotations
 
 import asyncio
-import re
 import time
 from contextlib import suppress
-from dataclasses import dataclass
 
 from watchpost.errors import BadPayload, Full
-from watchpost_collector.counters import Counters
-from watchpost_collector.digests import Digests
-from watchpost_collector.intake import (
-    Admission,
-    Parcel,
-    admit,
-    encode_response,
-    read_content_type,
-)
-from watchpost_collector.keys import Keys
+from watchpost_collector.intake import Parcel, encode_response, read_content_type
 from watchpost_collector.origin import Receive, Scope, Send
-from watchpost_collector.refusal import JSON_TYPE, Refusal, encode_status
-from watchpost_collector.spool import Spool
+from watchpost_collector.reception import BACKFILL_HEADER, Reception
+from watchpost_collector.refusal import JSON_TYPE, Refusal, encode_status, read_retry, read_status
 
 PATH = "/v1/traces"
-_INLINE_BYTES = 64 << 10
 _BODY_TIMEOUT_S = 60.0
 _DRAIN_S = 10.0
 _DRAIN_TIMES = 4
-_PROJECT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
-
-
-@dataclass(frozen=True, slots=True)
-class IntakeLimits:
-    """Bounds of what is read: bytes of one request (as sent, and unpacked), and of all at once."""
-
-    request_bytes: int = 32 << 20
-    in_flight_bytes: int = 512 << 20
 
 
 class OtlpApp:
     """The ASGI app of the OTLP port's /v1/... paths; lives as long as the server."""
 
-    def __init__(
-        self,
-        spool: Spool,
-        digests: Digests,
-        counters: Counters,
-        keys: Keys,
-        limits: IntakeLimits | None = None,
-    ) -> None:
-        self._spool = spool
-        self._digests = digests
-        self._counters = counters
-        self._keys = keys
-        self._limits = limits or IntakeLimits()
-        self._in_flight_bytes = 0
+    def __init__(self, reception: Reception) -> None:
+        self._reception = reception
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = {
@@ -68,84 +35,37 @@ class OtlpApp:
         content_type = JSON_TYPE
         try:
             _check_route(scope)
-            project = self._authorize(scope, headers)
+            project = self._reception.choose_project(scope["headers"])
             content_type = read_content_type(headers.get("content-type", ""))
             body = await self._take(headers, receive, content_type, project)
         except (BadPayload, Full) as error:
-            self._counters.add(requests_refused=1)
+            self._reception.count_refusal()
             await _send_error(send, error, content_type)
             return
         await _send(send, 200, body, content_type)
 
-    def _authorize(self, scope: Scope, headers: dict[str, str]) -> str:
-        grant = self._keys.authorize(scope["headers"], "ingest")
-        if grant is None:
-            raise Refusal(401, "no key that may ingest", "send Authorization: Bearer KEY")
-        wanted = headers.get("x-watchpost-project", grant.project)
-        if wanted == grant.project:
-            return wanted
-        if grant.scope != "admin":
-            raise Refusal(
-                403, "this key belongs to another project", "leave X-Watchpost-Project out"
-            )
-        if not _PROJECT.fullmatch(wanted):
-            raise Refusal(
-                400, "X-Watchpost-Project is no project name", "use letters, digits, . _ -"
-            )
-        return wanted
-
     async def _take(
         self, headers: dict[str, str], receive: Receive, content_type: str, project: str
     ) -> bytes:
-        parcel_body, reserved = await self._read_body(headers, receive)
+        body = await self._read_body(headers, receive)
         try:
-            parcel = Parcel(
-                body=parcel_body,
-                content_type=content_type,
-                encoding=headers.get("content-encoding", "").strip().lower(),
-                project=project,
-                received_ns=time.time_ns(),
-                backfill=headers.get("x-watchpost-backfill", "") == "1",
+            admission = await self._reception.take(
+                Parcel(
+                    body=body,
+                    content_type=content_type,
+                    encoding=headers.get("content-encoding", "").strip().lower(),
+                    project=project,
+                    received_ns=time.time_ns(),
+                    backfill=headers.get(BACKFILL_HEADER, "") == "1",
+                )
             )
-            limit = self._limits.request_bytes
-            if len(parcel_body) <= _INLINE_BYTES:
-                admission = admit(parcel, limit)
-            else:
-                # Large bodies unpack and parse on a thread: the loop keeps answering others.
-                admission = await asyncio.to_thread(admit, parcel, limit)
-            await self._store(admission)
         finally:
-            self._in_flight_bytes -= reserved
+            self._reception.let_go(len(body))
         return encode_response(admission, content_type)
 
-    async def _store(self, admission: Admission) -> None:
-        letter, rejected = admission.letter, admission.rejected
-        if not letter.spans:
-            self._counters.add(requests_accepted=1, received=rejected, refused=rejected)
-            return
-        done, again = self._digests.claim(letter.digest, letter.received_ns)
-        if again:
-            await asyncio.wrap_future(done)
-            total = letter.spans + rejected
-            self._counters.add(requests_accepted=1, received=total, deduplicated=total)
-            return
-        # Counted before the spool has it: the flusher must never store what was not received.
-        taken = letter.spans + rejected
-        self._counters.add(received=taken, refused=rejected, waiting=letter.spans)
-        try:
-            self._spool.append(letter, done)
-            await asyncio.wrap_future(done)
-        except Full as error:
-            self._digests.forget(letter.digest)
-            self._counters.add(received=-taken, refused=-rejected, waiting=-letter.spans)
-            if not done.done():
-                done.set_exception(error)
-            raise
-        self._counters.add(requests_accepted=1)
-
-    async def _read_body(self, headers: dict[str, str], receive: Receive) -> tuple[bytes, int]:
-        """The body and how much of the in-flight room it holds, which the caller gives back."""
-        limit = self._limits.request_bytes
+    async def _read_body(self, headers: dict[str, str], receive: Receive) -> bytes:
+        """The body; the caller lets go of what it holds of the in-flight room."""
+        limit = self._reception.limits.request_bytes
         declared = headers.get("content-length", "")
         if declared.isdigit() and int(declared) > limit:
             await _drain(receive, limit)
@@ -160,22 +80,20 @@ class OtlpApp:
                         raise Refusal(400, "the client went away before its body was complete")
                     piece = message.get("body", b"")
                     size += len(piece)
-                    self._in_flight_bytes += len(piece)
+                    self._reception.hold(len(piece))
                     pieces.append(piece)
                     if size > limit:
                         pieces.clear()
                         await _drain(receive, limit)
                         raise Refusal.oversize(limit)
-                    if self._in_flight_bytes > self._limits.in_flight_bytes:
-                        raise Full("too many requests are being read at once", 1.0)
                     if not message.get("more_body", False):
-                        return b"".join(pieces), size
+                        return b"".join(pieces)
         except TimeoutError as error:
-            self._in_flight_bytes -= size
+            self._reception.let_go(size)
             reason = f"the body was not complete after {_BODY_TIMEOUT_S:g} s"
             raise Refusal(408, reason, "resend it") from error
         except BaseException:
-            self._in_flight_bytes -= size
+            self._reception.let_go(size)
             raise
 
 
@@ -199,12 +117,9 @@ def _check_route(scope: Scope) -> None:
 
 
 async def _send_error(send: Send, error: BadPayload | Full, content_type: str) -> None:
-    status = error.status if isinstance(error, Refusal) else 400
-    extra: tuple[tuple[bytes, bytes], ...] = ()
-    if isinstance(error, Full):
-        status = 503
-        extra = ((b"retry-after", str(max(1, round(error.retry_after_s))).encode()),)
-    await _send(send, status, encode_status(status, str(error), content_type), content_type, extra)
+    status, retry_s = read_status(error), read_retry(error)
+    extra = ((b"retry-after", str(retry_s).encode()),) if retry_s else ()
+    await _send(send, status, encode_status(error, content_type), content_type, extra)
 
 
 async def _send(

@@ -7,8 +7,9 @@ as JSON. The text names what is wrong and where, never what a span said. This fi
 from __future__ import annotations
 
 import json
+import math
 
-from watchpost.errors import BadPayload
+from watchpost.errors import BadPayload, Full
 from watchpost_collector.envelope import encode_varint
 
 # google.rpc.Code of the HTTP statuses used here.
@@ -33,9 +34,32 @@ class Refusal(BadPayload):
         return cls(413, f"the {what} is larger than {limit_bytes} bytes", cure)
 
 
-def encode_status(status: int, message: str, content_type: str) -> bytes:
-    """A `google.rpc.Status` with this message, as JSON or protobuf."""
-    code = _CODES.get(status, _UNKNOWN)
+class Throttled(Full):
+    """Raised when a project sends more than it may; there is room, and for others it is taken."""
+
+
+def read_status(error: BadPayload | Full) -> int:
+    """The HTTP status of an error: 503 when there is no room, 429 when it is the sender's."""
+    if isinstance(error, Throttled):
+        return 429
+    if isinstance(error, Full):
+        return 503
+    return error.status if isinstance(error, Refusal) else 400
+
+
+def read_retry(error: BadPayload | Full) -> int:
+    """Whole seconds until it is worth a retry; 0 when it is not."""
+    return max(1, math.ceil(error.retry_after_s)) if isinstance(error, Full) else 0
+
+
+def read_code(error: BadPayload | Full) -> int:
+    """The `google.rpc.Code` of an error, which is also its gRPC status."""
+    return _CODES.get(read_status(error), _UNKNOWN)
+
+
+def encode_status(error: BadPayload | Full, content_type: str) -> bytes:
+    """A `google.rpc.Status` of this error, as JSON or protobuf."""
+    code, message = read_code(error), str(error)
     if content_type == JSON_TYPE:
         return json.dumps({"code": code, "message": message}).encode()
     text = message.encode()

@@ -34,12 +34,14 @@ from watchpost_collector.otlp_app import OtlpApp
 from watchpost_collector.private_files import lock_directory, make_private, write_private
 from watchpost_collector.query.facade import Facade
 from watchpost_collector.query.reader import Reader
+from watchpost_collector.reception import Reception
 from watchpost_collector.routes import Switch, build_app
 from watchpost_collector.segments import recover_segments
 from watchpost_collector.settings import ServerSettings
 from watchpost_collector.spool import Spool
 
 if TYPE_CHECKING:
+    from watchpost_collector.otlp_grpc import OtlpGrpc
     from watchpost_collector.store.upkeep import Upkeep
 
 log = logging.getLogger(__name__)
@@ -56,6 +58,7 @@ class Urls:
     otlp: str
     query: str
     page: str
+    grpc: str = ""
 
 
 @runtime_checkable
@@ -90,23 +93,26 @@ async def serve(
     _keep_leftovers_private(settings.data)
     sockets = [_bind(settings.host, settings.port, "--port")]
     sockets.append(_bind(settings.host, settings.query_port, "--query-port"))
+    grpc_place = _reserve(settings)
     context = build_context(settings, keys)
     context.query_port = sockets[1].getsockname()[1]
     page, query = Switch(), Switch()
-    otlp = OtlpApp(context.spool, context.digests, context.counters, keys, settings.intake)
+    reception = Reception(context.spool, context.digests, context.counters, keys, settings.intake)
+    otlp = OtlpApp(reception)
     hosts = served_hosts(settings.host, settings.allow_hosts)
     listeners = [
         _Listener(_configure(OriginGuard(build_app(context, otlp, page), hosts))),
         _Listener(_configure(OriginGuard(query, hosts, forms=True, links=False))),
     ]
-    urls = _name_urls(settings, sockets)
+    urls = _name_urls(settings, sockets, grpc_place)
     stop = _catch_signals()
     serving = [
         asyncio.create_task(listener.serve([bound]))
         for listener, bound in zip(listeners, sockets, strict=True)
     ]
     say(f"taking spans at {urls.otlp}/v1/traces; loading the engine")
-    opening = asyncio.create_task(_open(context, settings, page, query, load_page, urls, say))
+    grpc = asyncio.create_task(_open_grpc(reception, settings.host, grpc_place))
+    opening = asyncio.create_task(_open(context, grpc, page, query, load_page, urls, say))
     stopping = asyncio.create_task(stop.wait())
     await asyncio.wait([stopping, opening], return_when=asyncio.FIRST_COMPLETED)
     if opening.done() and opening.exception() is None:
@@ -114,7 +120,7 @@ async def serve(
     say("stopping: sealing and flushing what was acknowledged")
     for listener in listeners:
         listener.should_exit = True
-    await asyncio.gather(*serving)
+    await asyncio.gather(*serving, _close_grpc(grpc))
     await _close(context, opening, page)
 
 
@@ -149,7 +155,7 @@ def build_context(settings: ServerSettings, keys: Keys) -> Context:
 
 async def _open(
     context: Context,
-    settings: ServerSettings,
+    grpc: asyncio.Task[OtlpGrpc | None],
     page: Switch,
     query: Switch,
     load_page: Callable[[Context], ClosablePage],
@@ -157,16 +163,40 @@ async def _open(
     say: Say,
 ) -> None:
     """Everything that takes seconds: engine, migrations, query port, page; then say `ready`."""
+    await grpc  # takes a tenth of one, and then spans come by either protocol
     await _open_store(context, say)
     query.app = Facade(context.reader, context.keys)
     page.app = await _open_page(context, load_page)
     say(f"page and API   {urls.page}")
     say(f"OTLP over HTTP {urls.otlp}")
+    if urls.grpc:
+        say(f"OTLP over gRPC {urls.grpc}")
     say(f"ClickHouse     {urls.query}")
-    if settings.ready_file is not None:
-        settings.ready_file.unlink(missing_ok=True)
-        write_private(settings.ready_file, json.dumps(asdict(urls)).encode())
+    ready_file = context.settings.ready_file
+    if ready_file is not None:
+        ready_file.unlink(missing_ok=True)
+        write_private(ready_file, json.dumps(asdict(urls)).encode())
     say("ready")
+
+
+async def _open_grpc(
+    reception: Reception, host: str, reserved: socket.socket | None
+) -> OtlpGrpc | None:
+    if reserved is None:
+        return None
+    # Its import takes as long as opening every other listener, so that waits for none of it.
+    module = await asyncio.to_thread(importlib.import_module, "watchpost_collector.otlp_grpc")
+    with reserved:
+        server: OtlpGrpc = module.OtlpGrpc(reception)
+        await server.start(host, reserved.getsockname()[1])
+    return server
+
+
+async def _close_grpc(opening: asyncio.Task[OtlpGrpc | None]) -> None:
+    await asyncio.wait([opening])
+    # What went wrong with it is raised by the one who waited for it to open.
+    if opening.exception() is None and (server := opening.result()) is not None:
+        await server.stop(_GRACE_S)
 
 
 async def _open_store(context: Context, say: Say) -> None:
@@ -235,13 +265,14 @@ def _configure(app: App) -> uvicorn.Config:
     )
 
 
-def _bind(host: str, port: int, setting: str) -> socket.socket:
+def _bind(host: str, port: int, setting: str, *, listen: bool = True) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     bound = socket.socket(family, socket.SOCK_STREAM)
     bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         bound.bind((host, port))
-        bound.listen(1024)
+        if listen:
+            bound.listen(1024)
     except OSError as error:
         bound.close()
         cure = f"{error.strerror}; stop what uses it, or choose another (0 takes a free one)"
@@ -250,12 +281,22 @@ def _bind(host: str, port: int, setting: str) -> socket.socket:
     return bound
 
 
-def _name_urls(settings: ServerSettings, sockets: list[socket.socket]) -> Urls:
+def _reserve(settings: ServerSettings) -> socket.socket | None:
+    """The gRPC port, bound so that nobody else takes it before gRPC itself can listen there."""
+    if settings.grpc_port is None:
+        return None
+    return _bind(settings.host, settings.grpc_port, "--grpc-port", listen=False)
+
+
+def _name_urls(
+    settings: ServerSettings, sockets: list[socket.socket], grpc: socket.socket | None
+) -> Urls:
     host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(settings.host, settings.host)  # noqa: S104
     if ":" in host and not host.startswith("["):
         host = f"[{host}]"
-    main, query = (f"http://{host}:{bound.getsockname()[1]}" for bound in sockets)
-    return Urls(otlp=main, query=query, page=main)
+    named = [f"http://{host}:{bound.getsockname()[1]}" for bound in (*sockets, grpc) if bound]
+    main, query, *more = named
+    return Urls(otlp=main, query=query, page=main, grpc="".join(more))
 
 
 def _catch_signals() -> asyncio.Event:

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from watchpost_collector.otlp_app import IntakeLimits
+from watchpost_collector.reception import IntakeLimits
 from watchpost_collector.spool import Limits
 
 DATA_SETTING = "WATCHPOST_DATA"
@@ -18,12 +18,16 @@ STORE_SETTING = "WATCHPOST_STORE"
 
 @dataclass(frozen=True, slots=True)
 class ServerSettings:
-    """Everything `watchpost up` can be told. Port 0 takes a free one."""
+    """Everything `watchpost up` can be told. Port 0 takes a free one.
+
+    `grpc_port` None: no gRPC.
+    """
 
     data: Path
     store: str
     host: str = "127.0.0.1"
     port: int = 4318
+    grpc_port: int | None = 4317
     query_port: int = 8123
     allow_hosts: tuple[str, ...] = ()
     keys_file: Path | None = None

@@ -7,6 +7,7 @@ import time
 import zlib
 
 import pytest
+from backports import zstd
 from google.protobuf.json_format import MessageToDict
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
     ExportTraceServiceRequest,
@@ -18,6 +19,10 @@ from watchpost_collector.intake import Admission, Parcel, admit, encode_response
 from watchpost_collector.refusal import JSON_TYPE, PROTOBUF_TYPE, Refusal
 
 LIMIT = 1 << 20
+PACKERS = pytest.mark.parametrize(
+    ("encoding", "pack"),
+    [("gzip", gzip.compress), ("deflate", zlib.compress), ("zstd", zstd.compress)],
+)
 
 
 def take(body: bytes, content_type: str = PROTOBUF_TYPE, encoding: str = "") -> Admission:
@@ -51,6 +56,8 @@ def test_a_good_request_passes_through_byte_for_byte() -> None:
         ("deflate", zlib.compress),
         ("deflate", lambda b: zlib.compress(b, wbits=-15)),
         ("gzip", lambda b: gzip.compress(b[:50]) + gzip.compress(b[50:])),
+        ("zstd", zstd.compress),
+        ("zstd", lambda b: zstd.compress(b[:50]) + zstd.compress(b[50:])),
     ],
 )
 def test_every_encoding_unpacks_to_what_was_sent(encoding, pack) -> None:  # type: ignore[no-untyped-def]
@@ -59,19 +66,29 @@ def test_every_encoding_unpacks_to_what_was_sent(encoding, pack) -> None:  # typ
     assert take(pack(body), encoding=encoding).letter.body == body
 
 
-def test_a_truncated_gzip_is_refused_and_says_so() -> None:
-    packed = gzip.compress(build_request(5).SerializeToString())
+@PACKERS
+def test_a_truncated_body_is_refused_and_says_so(encoding, pack) -> None:  # type: ignore[no-untyped-def]
+    packed = pack(build_request(5).SerializeToString())
 
-    refusal = refuse(packed[:-12], encoding="gzip")
+    refusal = refuse(packed[:-12], encoding=encoding)
 
     assert refusal.status == 400
     assert "ends before" in str(refusal)
 
 
-def test_a_bomb_is_refused_before_it_is_unpacked() -> None:
-    bomb = gzip.compress(bytes(64 << 20))
+@PACKERS
+def test_a_bomb_is_refused_before_it_is_unpacked(encoding, pack) -> None:  # type: ignore[no-untyped-def]
+    bomb = pack(bytes(64 << 20))
 
-    assert refuse(bomb, encoding="gzip").status == 413
+    assert refuse(bomb, encoding=encoding).status == 413
+
+
+@PACKERS
+def test_bytes_in_another_encoding_than_they_say_are_refused(encoding, pack) -> None:  # type: ignore[no-untyped-def]
+    refusal = refuse(b"neither of them" * 9, encoding=encoding)
+
+    assert refusal.status == 400
+    assert encoding in str(refusal)
 
 
 def test_an_unknown_encoding_is_refused_with_what_is_known() -> None:

@@ -111,7 +111,7 @@ def test_a_server_running_on_a_data_directory_is_found_by_it(tmp_path: Path) -> 
     data = tmp_path / "data"
     up = [str(Path(sys.executable).with_name("watchpost")), "up", "--data", str(data)]
     process = subprocess.Popen(
-        [*up, "--port", "0", "--query-port", "0"], stdout=subprocess.PIPE, text=True
+        [*up, "--port", "0", "--no-grpc", "--query-port", "0"], stdout=subprocess.PIPE, text=True
     )
     assert process.stdout is not None
     try:

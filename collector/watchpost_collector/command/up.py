@@ -33,6 +33,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--store", help=f"chdb:///path or http://user:password@host:8123 ({STORE_SETTING})")
     add("--host", default="127.0.0.1", help="address to listen on; others than loopback need keys")
     add("--port", type=int, default=4318, help="OTLP, page and API; 0 takes a free one")
+    add("--grpc-port", type=int, default=4317, help="OTLP over gRPC")
+    add("--no-grpc", action="store_true", help="no OTLP over gRPC")
     add("--query-port", type=int, default=8123, help="ClickHouse HTTP, read-only")
     add("--allow-host", action="append", default=[], help="a name browsers may reach this by")
     add("--keys", type=Path, help="file of keys (or WATCHPOST_KEYS)")
@@ -51,6 +53,7 @@ def read_settings(given: argparse.Namespace) -> ServerSettings:
         store=given.store or default_store(data, os.environ),
         host=given.host,
         port=given.port,
+        grpc_port=None if given.no_grpc else given.grpc_port,
         query_port=given.query_port,
         allow_hosts=tuple(given.allow_host),
         keys_file=given.keys,

@@ -20,6 +20,7 @@ from urllib.parse import urlsplit
 from watchpost.errors import CollectorError, ConfigError, WatchpostError
 
 OTLP_PORT = 4318
+GRPC_PORT = 4317
 QUERY_PORT = 8123
 MARK = "made-by-watchpost-demo"
 START_S = 90.0
@@ -51,6 +52,7 @@ class OwnServer:
         self._log = data / "server.log"
         command = [sys.executable, "-c", _UP, "up", "--data", str(data / "store")]
         command += ["--port", str(_free_or_any(OTLP_PORT))]
+        command += ["--grpc-port", str(_free_or_any(GRPC_PORT))]
         command += ["--query-port", str(_free_or_any(QUERY_PORT))]
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(

@@ -1,0 +1,121 @@
+"""The reception: a parcel from any protocol in, acknowledged when it is durable.
+
+Says which project a request belongs to, keeps count of what is read at once, hands a parcel to the
+door, sees that a resend is stored once, and waits for the spool. This file knows no protocol.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from watchpost.errors import Full
+from watchpost_collector.counters import Counters
+from watchpost_collector.digests import Digests
+from watchpost_collector.intake import Admission, Parcel, admit
+from watchpost_collector.keys import Keys
+from watchpost_collector.refusal import Refusal
+from watchpost_collector.spool import Spool
+
+PROJECT_HEADER = "x-watchpost-project"
+BACKFILL_HEADER = "x-watchpost-backfill"
+_INLINE_BYTES = 64 << 10
+_PROJECT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+
+
+@dataclass(frozen=True, slots=True)
+class IntakeLimits:
+    """Bounds of what is read: bytes of one request (as sent, and unpacked), and of all at once."""
+
+    request_bytes: int = 32 << 20
+    in_flight_bytes: int = 512 << 20
+
+
+class Reception:
+    """What every protocol's door has in common; lives as long as the server."""
+
+    def __init__(
+        self,
+        spool: Spool,
+        digests: Digests,
+        counters: Counters,
+        keys: Keys,
+        limits: IntakeLimits | None = None,
+    ) -> None:
+        self._spool = spool
+        self._digests = digests
+        self._counters = counters
+        self._keys = keys
+        self._in_flight_bytes = 0
+        self.limits = limits or IntakeLimits()
+
+    def choose_project(self, headers: Iterable[tuple[bytes, bytes]]) -> str:
+        """The project of a request with these headers; Refusal when its key may not ingest."""
+        listed = list(headers)
+        grant = self._keys.authorize(listed, "ingest")
+        if grant is None:
+            raise Refusal(401, "no key that may ingest", "send Authorization: Bearer KEY")
+        name = PROJECT_HEADER.encode()
+        wanted = next((v.decode("latin-1") for k, v in listed if k == name), grant.project)
+        if wanted == grant.project:
+            return wanted
+        if grant.scope != "admin":
+            raise Refusal(
+                403, "this key belongs to another project", "leave X-Watchpost-Project out"
+            )
+        if not _PROJECT.fullmatch(wanted):
+            raise Refusal(
+                400, "X-Watchpost-Project is no project name", "use letters, digits, . _ -"
+            )
+        return wanted
+
+    def hold(self, size_bytes: int) -> None:
+        """Count bytes that were read and are not stored yet; Full when there are too many."""
+        self._in_flight_bytes += size_bytes
+        if self._in_flight_bytes > self.limits.in_flight_bytes:
+            raise Full("too many requests are being read at once", 1.0)
+
+    def let_go(self, size_bytes: int) -> None:
+        """Give back what was held, also what was refused."""
+        self._in_flight_bytes -= size_bytes
+
+    def count_refusal(self) -> None:
+        """One request more that could not be taken."""
+        self._counters.add(requests_refused=1)
+
+    async def take(self, parcel: Parcel) -> Admission:
+        """Admit a parcel; when this returns it is on the disk. Raises Refusal or Full."""
+        if len(parcel.body) <= _INLINE_BYTES:
+            admission = admit(parcel, self.limits.request_bytes)
+        else:
+            # Large bodies unpack and parse on a thread: the loop keeps answering others.
+            admission = await asyncio.to_thread(admit, parcel, self.limits.request_bytes)
+        await self._store(admission)
+        return admission
+
+    async def _store(self, admission: Admission) -> None:
+        letter, rejected = admission.letter, admission.rejected
+        if not letter.spans:
+            self._counters.add(requests_accepted=1, received=rejected, refused=rejected)
+            return
+        done, again = self._digests.claim(letter.digest, letter.received_ns)
+        if again:
+            await asyncio.wrap_future(done)
+            total = letter.spans + rejected
+            self._counters.add(requests_accepted=1, received=total, deduplicated=total)
+            return
+        # Counted before the spool has it: the flusher must never store what was not received.
+        taken = letter.spans + rejected
+        self._counters.add(received=taken, refused=rejected, waiting=letter.spans)
+        try:
+            self._spool.append(letter, done)
+            await asyncio.wrap_future(done)
+        except Full as error:
+            self._digests.forget(letter.digest)
+            self._counters.add(received=-taken, refused=-rejected, waiting=-letter.spans)
+            if not done.done():
+                done.set_exception(error)
+            raise
+        self._counters.add(requests_accepted=1)
