@@ -15,6 +15,7 @@ from watchpost_collector.counters import Counters
 from watchpost_collector.digests import Digests
 from watchpost_collector.flush import Flusher
 from watchpost_collector.keys import Keys
+from watchpost_collector.set_aside import SetAside
 from watchpost_collector.settings import ServerSettings
 from watchpost_collector.spool import Spool
 
@@ -36,6 +37,7 @@ class Context:
     digests: Digests
     counters: Counters
     flusher: Flusher
+    set_aside: SetAside
     opened_store: Upkeep | None = None
     opened_reader: Reader | None = None
     query_port: int = 0

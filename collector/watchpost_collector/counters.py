@@ -1,13 +1,19 @@
 """Counters of the collector: every span that came in is in exactly one of the other columns.
 
-`received + recovered = stored + refused + deduplicated + set_aside + waiting`, at every moment,
-counted since the process started. This file knows only the counting.
+`received + recovered = stored + refused + deduplicated + set_aside + waiting + dropped`, at every
+moment, counted since the process started. This file knows only the counting.
 """
 
 from __future__ import annotations
 
 import threading
 from dataclasses import asdict, dataclass
+
+from watchpost_collector.histogram import Histogram
+
+# Seconds: an acknowledgement is a sync of the disk away, a flush an insert.
+_ACKNOWLEDGE_BOUNDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
+_FLUSH_BOUNDS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 120.0, 600.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +23,8 @@ class Counts:
     `received` counts spans in requests that could be read; `requests_refused` those that could
     not (malformed, oversize, not allowed), where nobody knows how many spans they held. `waiting`
     is counted for itself, not derived, so that a lost span shows as a sum that does not add up.
+    `dropped` waited past the spool's bound; `set_aside_dropped` says how many of those set aside,
+    now or in an earlier run, are no longer kept.
     """
 
     received: int = 0
@@ -26,6 +34,8 @@ class Counts:
     deduplicated: int = 0
     set_aside: int = 0
     waiting: int = 0
+    dropped: int = 0
+    set_aside_dropped: int = 0
     requests_accepted: int = 0
     requests_refused: int = 0
 
@@ -35,11 +45,13 @@ class Counts:
 
 
 class Counters:
-    """The running counts of one process; thread-safe."""
+    """The running counts of one process, and how long things took; thread-safe."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._counts = dict.fromkeys(asdict(Counts()), 0)
+        self.acknowledge_seconds = Histogram(_ACKNOWLEDGE_BOUNDS)
+        self.flush_seconds = Histogram(_FLUSH_BOUNDS)
 
     def add(self, **changes: int) -> None:
         """Add to several counters at once, so that no reading falls between them."""

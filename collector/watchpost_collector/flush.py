@@ -3,7 +3,8 @@
 A segment's name is its deduplication token, but a token is no proof: a file goes only when its
 rows are counted. A segment that may have been in flight when a process died is reconciled by
 count; rows that do not add up are removed and sent under a new name. What the engine cannot read
-is bisected and set aside. While the store is away everything is kept. This file knows no HTTP.
+is bisected and set aside; what it will not take for a reason unknown waits behind the others.
+While the store is away everything is kept, up to the spool's bound. This file knows no HTTP.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import re
 import threading
 import time
 from concurrent.futures import Future
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
@@ -23,8 +25,9 @@ from watchpost_collector import fault
 from watchpost_collector.counters import Counters
 from watchpost_collector.digests import Digests
 from watchpost_collector.private_files import sync_directory
-from watchpost_collector.segments import count_envelopes, set_segment_aside, split_segment
-from watchpost_collector.spool import Segment, Spool
+from watchpost_collector.segments import count_envelopes, split_segment
+from watchpost_collector.set_aside import SetAside
+from watchpost_collector.spool import DROP, Segment, Spool
 
 log = logging.getLogger(__name__)
 
@@ -35,11 +38,12 @@ _CODE = re.compile(r"[Cc]ode:? (\d+)")
 _CODE_NAME = re.compile(r"\(([A-Z][A-Z_]{4,})\)")
 _FIRST_BACKOFF_S, _LAST_BACKOFF_S = 0.25, 15.0
 _TRIES_BEFORE_BISECTING = 5
+_TRIES_BEFORE_POSTPONING = 10
 _PRUNE_EVERY_S = 600.0
 # Analysing the insert's SQL costs the same for one span as for thousands: under a steady stream the
 # next segment is sealed after this many times what the last one took, and no later than that.
 _PACE_TIMES, _SLOWEST_PACE_S = 3.0, 5.0
-_CLOSE_S = 10.0
+_CLOSE_S, _LAST_WORD_S = 10.0, 5.0
 
 
 class SegmentCount(Protocol):
@@ -69,6 +73,9 @@ class SegmentStore(Protocol):
     def remove_segment(self, segment: str) -> None:
         """Remove the rows of a segment everywhere."""
 
+    def is_inserting(self, segment: str) -> bool:
+        """Whether an insert of the segment, given up here, still runs in the store."""
+
 
 @dataclass(frozen=True, slots=True)
 class StoreState:
@@ -84,7 +91,7 @@ class Flusher:
     `hand_over` takes segments and marks in order. Nothing happens before `start` gives a store.
     """
 
-    def __init__(self, digests: Digests, counters: Counters, set_aside: Path) -> None:
+    def __init__(self, digests: Digests, counters: Counters, set_aside: SetAside) -> None:
         self._spool: Spool | None = None
         self._digests = digests
         self._counters = counters
@@ -94,6 +101,9 @@ class Flusher:
         self._close_by = float("inf")
         self._thread: threading.Thread | None = None
         self._state = StoreState()
+        # Segments that went to the end of the queue, and why; while any is there nothing that was
+        # promised "when all before it is stored" is true.
+        self._postponed: dict[str, str] = {}
         self._prune_at = time.monotonic() + _PRUNE_EVERY_S
 
     @property
@@ -121,13 +131,35 @@ class Flusher:
         """Say that the store could not be opened."""
         self._state = StoreState("away", reason)
 
-    def close(self) -> None:
-        """Settle what is queued, leave in the spool what the store will not take soon, stop."""
+    def drop_old(self) -> None:
+        """Drop what waited past its bound while no store could be opened, if that is wished.
+
+        For whoever opens the store: once `start` was called the flusher sees to it itself.
+        """
+        waiting: list[Segment | Future[None]] = []
+        with suppress(queue.Empty):
+            while True:
+                item = self._inbox.get_nowait()
+                if item is not None:
+                    waiting.append(item)
+        for item in waiting:
+            if isinstance(item, Segment) and self._is_to_drop(item):
+                self._drop(item)
+            else:
+                self._inbox.put(item)
+
+    def close(self) -> bool:
+        """Settle what is queued, leave in the spool what the store will not take soon, stop.
+
+        False when a store that does not answer still holds the thread; its segment is on disk.
+        """
         self._close_by = time.monotonic() + _CLOSE_S
         self._stopping.set()
         self._inbox.put(None)
-        if self._thread is not None:
-            self._thread.join()
+        if self._thread is None:
+            return True
+        self._thread.join(_CLOSE_S + _LAST_WORD_S)
+        return not self._thread.is_alive()
 
     def _run(self, store: SegmentStore) -> None:
         while (item := self._inbox.get()) is not None:
@@ -136,27 +168,45 @@ class Flusher:
                     item.set_exception(Full("the collector is stopping", 1.0))
                 continue
             if isinstance(item, Future):
-                item.set_result(None)
+                self._answer(item)
                 continue
             started = time.monotonic()
             self._settle(store, item)
-            self._set_pace(time.monotonic() - started)
-            if time.monotonic() > self._prune_at:
-                self._digests.prune()
-                self._prune_at = time.monotonic() + _PRUNE_EVERY_S
+            took_s = time.monotonic() - started
+            self._counters.flush_seconds.observe(took_s)
+            self._set_pace(took_s)
+            self._prune()
+
+    def _answer(self, mark: Future[None]) -> None:
+        if self._postponed:
+            reason = next(iter(self._postponed.values()))
+            mark.set_exception(Full(f"{len(self._postponed)} segments are put off: {reason}", 5.0))
+        else:
+            mark.set_result(None)
+
+    def _prune(self) -> None:
+        if time.monotonic() < self._prune_at:
+            return
+        self._prune_at = time.monotonic() + _PRUNE_EVERY_S
+        try:
+            self._digests.prune()
+            self._set_aside.prune()
+        except OSError as error:
+            log.warning("what is old could not be deleted: %s", error)
 
     def _settle(self, store: SegmentStore, segment: Segment) -> None:
         """Deliver, bisect or keep trying; returns when settled, or when stopping."""
+        self._postponed.pop(segment.name, None)
         backoff_s, tries, renew = _FIRST_BACKOFF_S, 0, False
         while True:
             try:
                 if renew:
-                    segment, renew = _send_anew(store, segment), False
-                segment, stored = _reconcile(store, segment)
+                    segment, renew = self._send_anew(store, segment), False
+                segment, stored = self._reconcile(store, segment)
                 if not stored:
                     _insert(store, segment)
-                self._state = StoreState("ready")
                 self._finish(segment)
+                self._state = StoreState("ready")
                 return
             except Exception as error:  # whatever a driver raises, the spans are still on disk
                 tries += 1
@@ -165,11 +215,14 @@ class Flusher:
                 if _is_about_content(error) or (stubborn and _answers(store, segment)):
                     self._bisect(store, segment, error)
                     return
+                if self._give_way(store, segment, error, tries):
+                    return
                 self._state = StoreState("away", _summarize(error))
                 log.warning("segment %s waits: %s", segment.name, _summarize(error))
             # A retry is never fresh: the failed try may have stored some of it.
             segment = replace(segment, fresh=False)
             if self._stopping.wait(backoff_s):
+                self._postponed[segment.name] = "the collector is stopping"
                 return
             backoff_s = min(backoff_s * 2, _LAST_BACKOFF_S)
 
@@ -179,29 +232,82 @@ class Flusher:
         segment.path.unlink()
         sync_directory(segment.path.parent)
         self._counters.add(stored=segment.spans, waiting=-segment.spans)
-        self._release(segment.size_bytes)
+        self._release(segment)
+
+    def _give_way(
+        self, store: SegmentStore, segment: Segment, error: Exception, tries: int
+    ) -> bool:
+        """Whether a segment that cannot be stored lets the others pass: dropped, or put off."""
+        if self._is_to_drop(segment):
+            self._drop(segment)
+            return True
+        stubborn = tries >= _TRIES_BEFORE_POSTPONING and not isinstance(error, OSError)
+        if stubborn and not self._inbox.empty() and _answers(store, segment):
+            log.warning("segment %s is put off: %s", segment.name, _summarize(error))
+            self._postponed[segment.name] = _summarize(error)
+            self._inbox.put(replace(segment, fresh=False))
+            return True
+        return False
+
+    def _is_to_drop(self, segment: Segment) -> bool:
+        if self._spool is None or self._spool.limits.when_old != DROP:
+            return False
+        return self._spool.read_age(segment) > self._spool.limits.bound_age_s
+
+    def _drop(self, segment: Segment) -> None:
+        log.error("segment %s dropped: it waited past the bound", segment.name)
+        segment.path.unlink(missing_ok=True)
+        self._counters.add(dropped=segment.spans, waiting=-segment.spans)
+        self._release(segment)
 
     def _bisect(self, store: SegmentStore, segment: Segment, error: Exception) -> None:
         if has_rows(store.count_segment(segment.name)):
             store.remove_segment(segment.name)
         if count_envelopes(segment) > 1:
-            for child in split_segment(segment, 2):
+            for child in self._replace(segment, 2):
                 self._settle(store, child)
             return
         reason = _summarize(error)
         log.error("segment %s set aside: %s", segment.name, reason)
         self._digests.keep(segment.name, segment.digests)
-        set_segment_aside(segment, self._set_aside, reason)
+        self._set_aside.take_segment(segment, reason)
         self._counters.add(set_aside=segment.spans, waiting=-segment.spans)
-        self._release(segment.size_bytes)
+        self._release(segment)
+
+    def _reconcile(self, store: SegmentStore, segment: Segment) -> tuple[Segment, bool]:
+        """Whether the segment is stored already; what is stored in part is removed, and renamed.
+
+        Only a segment that was tried before, here or by a process that died, is asked about. An
+        insert that was given up may still run, and must not add rows to those counted here.
+        """
+        if segment.fresh:
+            return segment, False
+        if store.is_inserting(segment.name):
+            raise _BusyError("an insert that was given up still runs in the store")
+        counts = store.count_segment(segment.name)
+        if is_complete(counts, segment):
+            return segment, True
+        return (self._send_anew(store, segment) if has_rows(counts) else segment), False
+
+    def _send_anew(self, store: SegmentStore, segment: Segment) -> Segment:
+        store.remove_segment(segment.name)
+        [renamed] = self._replace(segment, 1)
+        return renamed
+
+    def _replace(self, segment: Segment, pieces: int) -> list[Segment]:
+        children = split_segment(segment, pieces)
+        if self._spool is not None:
+            self._spool.replace(segment, children)
+        return children
 
     def _set_pace(self, took_s: float) -> None:
         if self._spool is not None:
             self._spool.set_pace(min(_PACE_TIMES * took_s, _SLOWEST_PACE_S))
 
-    def _release(self, size_bytes: int) -> None:
+    def _release(self, segment: Segment) -> None:
+        self._postponed.pop(segment.name, None)
         if self._spool is not None:
-            self._spool.release(size_bytes)
+            self._spool.release(segment)
 
 
 def is_complete(counts: SegmentCount, segment: Segment) -> bool:
@@ -218,17 +324,8 @@ class _MiscountedError(Exception):
     """The engine took a segment and its rows do not add up."""
 
 
-def _reconcile(store: SegmentStore, segment: Segment) -> tuple[Segment, bool]:
-    """Whether the segment is stored already; what is stored of it in part is removed, and renamed.
-
-    Only a segment that was tried before, here or by a process that died, is asked about.
-    """
-    if segment.fresh:
-        return segment, False
-    counts = store.count_segment(segment.name)
-    if is_complete(counts, segment):
-        return segment, True
-    return (_send_anew(store, segment) if has_rows(counts) else segment), False
+class _BusyError(Exception):
+    """The store may still add rows of a segment by itself."""
 
 
 def _insert(store: SegmentStore, segment: Segment) -> None:
@@ -239,12 +336,6 @@ def _insert(store: SegmentStore, segment: Segment) -> None:
     if not is_complete(counts, segment):
         # The engine knew the token but not the rows, or it stored a part of them.
         raise _MiscountedError(f"{segment.spans} spans sent, counted {counts}")
-
-
-def _send_anew(store: SegmentStore, segment: Segment) -> Segment:
-    store.remove_segment(segment.name)
-    [renamed] = split_segment(segment, 1)
-    return renamed
 
 
 def _answers(store: SegmentStore, segment: Segment) -> bool:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -87,12 +88,14 @@ class Reception:
 
     async def take(self, parcel: Parcel) -> Admission:
         """Admit a parcel; when this returns it is on the disk. Raises Refusal or Full."""
+        began = time.monotonic()
         if len(parcel.body) <= _INLINE_BYTES:
             admission = admit(parcel, self.limits.request_bytes)
         else:
             # Large bodies unpack and parse on a thread: the loop keeps answering others.
             admission = await asyncio.to_thread(admit, parcel, self.limits.request_bytes)
         await self._store(admission)
+        self._counters.acknowledge_seconds.observe(time.monotonic() - began)
         return admission
 
     async def _store(self, admission: Admission) -> None:
@@ -100,7 +103,7 @@ class Reception:
         if not letter.spans:
             self._counters.add(requests_accepted=1, received=rejected, refused=rejected)
             return
-        done, again = self._digests.claim(letter.digest, letter.received_ns)
+        done, again = self._digests.claim(letter.digest)
         if again:
             await asyncio.wrap_future(done)
             total = letter.spans + rejected

@@ -1,17 +1,19 @@
-"""Segment files at rest: found again after a crash, split, renamed, or set aside.
+"""Segment files at rest: found again after a crash, split, or renamed.
 
 Every change is made so that a crash in the middle leaves either the old file or all of the new
 ones: children are written first and their parent deleted last, and a parent that still stands
-makes its children void. This file knows no store and no HTTP.
+makes its children void. What cannot be read never keeps the rest from being found. This file
+knows no store and no HTTP.
 """
 
 from __future__ import annotations
 
-import json
+import logging
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from google.protobuf.message import DecodeError
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from watchpost_collector import fault
@@ -19,9 +21,14 @@ from watchpost_collector.envelope import Framed, read_envelopes, reframe
 from watchpost_collector.private_files import read_private, sync_directory, write_private
 from watchpost_collector.spool import SUFFIX, Segment
 
+log = logging.getLogger(__name__)
 
-def recover_segments(directory: Path, set_aside: Path) -> list[Segment]:
-    """The segments a dead process left, in order, each cut to its last whole envelope.
+# Takes a name, bytes that are no whole segment, and the reason.
+SetAside = Callable[[str, bytes, str], None]
+
+
+def recover_segments(directory: Path, set_aside: SetAside) -> list[Segment]:
+    """The segments a dead process left, in order, each with its whole envelopes alone.
 
     What is cut off was never acknowledged, unless the disk lost it: it is set aside all the same.
     """
@@ -32,9 +39,16 @@ def recover_segments(directory: Path, set_aside: Path) -> list[Segment]:
         if any(name.startswith(f"{parent}.") for parent in names):
             (directory / f"{name}{SUFFIX}").unlink(missing_ok=True)
             names.discard(name)
-    found = [_recover(directory / f"{name}{SUFFIX}", name, set_aside) for name in sorted(names)]
+    found = []
+    for name in sorted(names):
+        try:
+            segment = _recover(directory / f"{name}{SUFFIX}", name, set_aside)
+        except OSError as error:
+            log.warning("segment %s is left alone: it cannot be recovered (%s)", name, error)
+            continue
+        found += [segment] if segment is not None else []
     sync_directory(directory)
-    return [segment for segment in found if segment is not None]
+    return found
 
 
 def split_segment(segment: Segment, pieces: int) -> list[Segment]:
@@ -51,16 +65,6 @@ def split_segment(segment: Segment, pieces: int) -> list[Segment]:
     return children
 
 
-def set_segment_aside(segment: Segment, directory: Path, reason: str) -> Path:
-    """Move a segment nobody can store to `directory`, with a file that says why."""
-    _explain(directory, segment.name, reason, segment.spans, segment.size_bytes)
-    target = directory / f"{segment.name}.envelopes"
-    os.replace(segment.path, target)
-    sync_directory(directory)
-    sync_directory(segment.path.parent)
-    return target
-
-
 def count_envelopes(segment: Segment) -> int:
     """How many requests a segment holds."""
     return len(segment.digests)
@@ -72,24 +76,50 @@ def count_spans(body: bytes | memoryview) -> int:
     return sum(len(s.spans) for r in request.resource_spans for s in r.scope_spans)
 
 
-def _recover(path: Path, name: str, set_aside: Path) -> Segment | None:
+def _recover(path: Path, name: str, set_aside: SetAside) -> Segment | None:
     content = read_private(path)
-    whole: list[Framed] = []
-    for framed in read_envelopes(content):
-        if not framed.whole:
-            break
-        whole.append(framed)
-    end = whole[-1].end if whole else 0
+    found = list(read_envelopes(content))
+    whole = [framed for framed in found if _is_whole(framed)]
+    end = found[-1].end if found else 0
     if end < len(content):
-        reason = f"the file was torn at byte {end} of {len(content)} when the collector died"
-        _explain(set_aside, f"{name}.tail", reason, 0, len(content) - end)
-        write_private(set_aside / f"{name}.tail.envelopes", content[end:])
-        os.truncate(path, end)
-        _sync_file(path)
+        _give_up(set_aside, f"{name}.tail", content[end:], f"torn at byte {end} of {len(content)}")
+    starts = {framed.start for framed in whole}
+    for framed in found:
+        if framed.start not in starts:
+            reason = f"the envelope at byte {framed.start} is not what was written there"
+            _give_up(
+                set_aside, f"{name}.{framed.start}", content[framed.start : framed.end], reason
+            )
     if not whole:
         path.unlink()
         return None
-    return _describe(path, name, whole, end, fresh=False)
+    if len(whole) < len(found):
+        # Rewritten under its name: were its rows stored, they no longer add up and are sent anew.
+        content = b"".join(content[framed.start : framed.end] for framed in whole)
+        write_private(path, content)
+    elif end < len(content):
+        os.truncate(path, end)
+        _sync_file(path)
+    return _describe(path, name, whole, sum(f.end - f.start for f in whole), fresh=False)
+
+
+def _is_whole(framed: Framed) -> bool:
+    """Whether the body is what was written, and can be read at all."""
+    if not framed.whole:
+        return False
+    try:
+        count_spans(framed.body)
+    except DecodeError:
+        return False
+    return True
+
+
+def _give_up(set_aside: SetAside, name: str, content: bytes, reason: str) -> None:
+    try:
+        set_aside(name, content, f"{reason} when the collector died")
+    except OSError as error:
+        # A full disk must not keep the whole envelopes from the store.
+        log.warning("%s (%s) could not be set aside: %s", name, reason, error)
 
 
 def _write_child(parent: Segment, number: int, group: Sequence[Framed]) -> Segment:
@@ -111,11 +141,6 @@ def _describe(
         digests=tuple((framed.digest, framed.received_ns) for framed in envelopes),
         fresh=fresh,
     )
-
-
-def _explain(directory: Path, name: str, reason: str, spans: int, size_bytes: int) -> None:
-    told = {"segment": name, "reason": reason, "spans": spans, "bytes": size_bytes}
-    write_private(directory / f"{name}.reason.json", json.dumps(told, indent=2).encode())
 
 
 def _sync_file(path: Path) -> None:

@@ -37,6 +37,7 @@ from watchpost_collector.query.reader import Reader
 from watchpost_collector.reception import Reception
 from watchpost_collector.routes import Switch, build_app
 from watchpost_collector.segments import recover_segments
+from watchpost_collector.set_aside import SetAside
 from watchpost_collector.settings import ServerSettings
 from watchpost_collector.spool import Spool
 
@@ -48,6 +49,7 @@ log = logging.getLogger(__name__)
 
 _REOPEN_S = 5.0
 _GRACE_S = 3
+_PATIENCE_S = 25.0
 Say = Callable[[str], None]
 
 
@@ -137,20 +139,21 @@ def _keep_leftovers_private(data: Path) -> None:
 def build_context(settings: ServerSettings, keys: Keys) -> Context:
     """The spool, recovered, with everything that hangs on it; the store comes later."""
     directory = make_private(settings.data / "spool", "--data")
-    set_aside = make_private(settings.data / "set-aside", "--data")
     counters = Counters()
+    directory_aside = make_private(settings.data / "set-aside", "--data")
+    set_aside = SetAside(directory_aside, counters, settings.set_aside)
     digests = Digests(settings.data / "digests")
     digests.load()
-    recovered = recover_segments(directory, set_aside)
+    recovered = recover_segments(directory, set_aside.take_bytes)
     flusher = Flusher(digests, counters, set_aside)
     spool = Spool(directory, settings.spool, flusher.hand_over)
     flusher.bind(spool)
     for segment in recovered:
         digests.restore(segment.digests)
         counters.add(recovered=segment.spans, waiting=segment.spans)
-        spool.adopt(segment.size_bytes)
+        spool.adopt(segment)
         flusher.hand_over(segment)
-    return Context(settings, keys, spool, digests, counters, flusher)
+    return Context(settings, keys, spool, digests, counters, flusher, set_aside)
 
 
 async def _open(
@@ -210,6 +213,7 @@ async def _open_store(context: Context, say: Say) -> None:
             # A server that is away comes back; until then the spool keeps what arrives.
             context.flusher.fail(f"{type(error).__name__}")
             say(f"the store cannot be opened ({error}); trying again in {_REOPEN_S:g} s")
+            context.flusher.drop_old()
             await asyncio.sleep(_REOPEN_S)
     context.opened_store = store
     context.opened_reader = Reader(context.settings.store)
@@ -242,13 +246,25 @@ async def _close(context: Context, opening: asyncio.Task[None], page: Switch) ->
     if isinstance(page.app, ClosablePage):
         await page.app.close()
     await asyncio.to_thread(context.spool.close)
+    try:
+        async with asyncio.timeout(_PATIENCE_S):
+            await _close_store(context)
+    except TimeoutError:
+        # A thread that waits for a store which does not answer would keep the process for minutes;
+        # what it holds is in the spool, as after a crash.
+        waiting = context.counters.read().waiting
+        log.warning("the store does not answer: leaving, with %d spans in the spool", waiting)
+        os._exit(0)
+    if failure is not None:
+        raise failure
+
+
+async def _close_store(context: Context) -> None:
     await asyncio.to_thread(context.flusher.close)
     if context.opened_reader is not None:
         await asyncio.to_thread(context.opened_reader.close)
     if context.opened_store is not None:
         await asyncio.to_thread(context.opened_store.close)
-    if failure is not None:
-        raise failure
 
 
 def _configure(app: App) -> uvicorn.Config:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from watchpost_collector.reception import IntakeLimits
+from watchpost_collector.set_aside import SetAsideBounds
 from watchpost_collector.spool import Limits
 
 DATA_SETTING = "WATCHPOST_DATA"
@@ -33,6 +34,7 @@ class ServerSettings:
     keys_file: Path | None = None
     ready_file: Path | None = None
     spool: Limits = field(default_factory=Limits)
+    set_aside: SetAsideBounds = field(default_factory=SetAsideBounds)
     intake: IntakeLimits = field(default_factory=IntakeLimits)
 
 

@@ -26,15 +26,28 @@ from watchpost_collector.private_files import create_private, sync_directory
 
 SUFFIX = ".spool"
 _WRITEV_PARTS = 512
+_NAME_DIGITS = 20
+
+
+# What to do when the oldest waiting segment is past its bound; all of them say so.
+KEEP, REFUSE, DROP = "keep", "refuse", "drop"
+WHEN_OLD = (KEEP, REFUSE, DROP)
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """When a segment is sealed, and how much may wait on disk. Bytes and seconds."""
+    """When a segment is sealed, and how much may wait on disk for how long. Bytes and seconds.
+
+    `when_old` says what happens once the oldest segment waited for `bound_age_s`: it is kept and
+    told of, or new requests are refused, or it is dropped, counted, and the next is tried.
+    """
 
     segment_bytes: int = 64 << 20
     segment_age_s: float = 1.0
     bound_bytes: int = 4 << 30
+    segment_spans: int = 200_000
+    bound_age_s: float = 86_400.0
+    when_old: str = KEEP
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +78,12 @@ class _Mark:
     reached: Future[None]
 
 
+@dataclass(frozen=True, slots=True)
+class _Sealed:
+    size_bytes: int
+    since: float
+
+
 @dataclass(slots=True)
 class _Open:
     name: str
@@ -93,11 +112,13 @@ class Spool:
         self._inbox: queue.SimpleQueue[_Entry | _Mark | None] = queue.SimpleQueue()
         self._lock = threading.Lock()
         self._waiting_bytes = 0
+        self._sealed: dict[str, _Sealed] = {}
         self._closed = False
         self._last_ns = 0
         self._open: _Open | None = None
         self._pace_s = 0.0
         self._sealed_at = float("-inf")
+        self._look_again_at, self._old = 0.0, False
         self._writer = threading.Thread(target=self._run, name="watchpost-spool", daemon=True)
         self._writer.start()
 
@@ -105,6 +126,28 @@ class Spool:
     def waiting_bytes(self) -> int:
         """Bytes accepted and not yet released: in memory, in the open file, in sealed ones."""
         return self._waiting_bytes
+
+    @property
+    def oldest_s(self) -> float:
+        """Seconds the oldest sealed segment has waited, 0 when none waits."""
+        with self._lock:
+            return self._find_oldest()
+
+    def read_age(self, segment: Segment) -> float:
+        """Seconds that a segment has waited; 0 for one that does not wait here."""
+        with self._lock:
+            known = self._sealed.get(segment.name)
+        return time.monotonic() - known.since if known else 0.0
+
+    @property
+    def waiting_segments(self) -> int:
+        """How many sealed segments wait."""
+        return len(self._sealed)
+
+    @property
+    def limits(self) -> Limits:
+        """The bounds it was given."""
+        return self._limits
 
     def append(self, letter: Letter, done: Future[None] | None = None) -> Future[None]:
         """A future that settles when the letter is on disk; Full when there is no room for it."""
@@ -116,19 +159,53 @@ class Spool:
             if self._waiting_bytes + size > self._limits.bound_bytes:
                 reason = f"the spool holds {self._waiting_bytes} bytes and its bound is "
                 raise Full(f"{reason}{self._limits.bound_bytes}", 5.0)
+            if self._limits.when_old == REFUSE and self._is_old():
+                raise Full("the oldest spans in the spool wait for longer than its bound", 30.0)
             self._waiting_bytes += size
             self._inbox.put(_Entry(letter, future))
         return future
 
-    def adopt(self, size_bytes: int) -> None:
-        """Count a recovered segment as waiting."""
+    def adopt(self, segment: Segment) -> None:
+        """Count a recovered segment as waiting, since the moment that its name tells."""
+        born_ns = read_birth(segment.name)
         with self._lock:
-            self._waiting_bytes += size_bytes
+            # Names sort by time: a clock that was set back must not put new ones before old ones.
+            self._last_ns = max(self._last_ns, born_ns)
+            waited_ns = max(0, time.time_ns() - born_ns) if born_ns else 0
+            self._take_in(segment, time.monotonic() - waited_ns / 1e9)
 
-    def release(self, size_bytes: int) -> None:
-        """Give the room of a segment back: it is stored or set aside."""
+    def replace(self, segment: Segment, children: Sequence[Segment]) -> None:
+        """Count a segment's children in its place; they have waited for as long as it has."""
         with self._lock:
-            self._waiting_bytes = max(0, self._waiting_bytes - size_bytes)
+            known = self._sealed.get(segment.name)
+            self._let_out(segment.name)
+            for child in children:
+                self._take_in(child, known.since if known else time.monotonic())
+
+    def release(self, segment: Segment) -> None:
+        """Give the room of a segment back: it is stored, set aside or dropped."""
+        with self._lock:
+            self._let_out(segment.name)
+
+    def _take_in(self, segment: Segment, since: float) -> None:
+        self._sealed[segment.name] = _Sealed(segment.size_bytes, since)
+        self._waiting_bytes += segment.size_bytes
+
+    def _let_out(self, name: str) -> None:
+        known = self._sealed.pop(name, None)
+        self._waiting_bytes -= known.size_bytes if known else 0
+
+    def _find_oldest(self) -> float:
+        since = min((sealed.since for sealed in self._sealed.values()), default=None)
+        return 0.0 if since is None else time.monotonic() - since
+
+    def _is_old(self) -> bool:
+        """Whether something waits past its bound; looked up once a second, it takes a while."""
+        now = time.monotonic()
+        if now >= self._look_again_at:
+            self._look_again_at = now + 1.0
+            self._old = self._find_oldest() > self._limits.bound_age_s
+        return self._old
 
     def set_pace(self, seconds: float) -> None:
         """Seal by age no oftener than this: what an insert costs whatever it holds is paid less."""
@@ -231,13 +308,15 @@ class Spool:
                 os.ftruncate(opened.descriptor, opened.size_bytes)
                 os.fsync(opened.descriptor)
             self._seal(opened)
-        self.release(sum(len(entry.letter.body) for entry in batch))
+        with self._lock:
+            self._waiting_bytes -= sum(len(entry.letter.body) for entry in batch)
         for entry in batch:
             reason = f"the spool could not be written ({error})"
             entry.done.set_exception(Full(reason, 5.0))
 
     def _is_due(self, opened: _Open) -> bool:
-        if opened.size_bytes >= self._limits.segment_bytes:
+        limits = self._limits
+        if opened.size_bytes >= limits.segment_bytes or opened.spans >= limits.segment_spans:
             return True
         return time.monotonic() >= self._due_at(opened)
 
@@ -260,8 +339,10 @@ class Spool:
             digests=tuple(opened.digests),
         )
         fault.reach("sealed")
-        # Room was taken by body; from here on it is the file's size that counts.
-        self.adopt(opened.size_bytes - opened.body_bytes)
+        with self._lock:
+            # Room was taken by body; from here on it is the file's size that counts.
+            self._waiting_bytes -= opened.body_bytes
+            self._take_in(segment, opened.since)
         self._hand_on(segment)
 
 
@@ -270,6 +351,12 @@ def promise() -> Future[None]:
     future: Future[None] = Future()
     future.set_running_or_notify_cancel()
     return future
+
+
+def read_birth(name: str) -> int:
+    """When a segment of this name began, in nanoseconds since 1970; 0 when it does not say."""
+    head = name.partition("-")[0]
+    return int(head) if head.isascii() and head.isdigit() and len(head) <= _NAME_DIGITS else 0
 
 
 def _write_all(descriptor: int, parts: Sequence[bytes]) -> None:

@@ -22,6 +22,7 @@ from chaos.database import Database
 from chaos.disk import SmallDisk
 from chaos.traffic import Exporter, Request, build_requests, send_cut
 from chaos.truth import find_differences
+from watchpost_collector.envelope import read_envelopes
 
 FAULTS = (
     *("written", "synced", "sealed", "before_insert", "after_insert"),
@@ -143,9 +144,10 @@ class ChaosRun:
         """Half an envelope behind the last one, as a crash in the middle of a write leaves it."""
         files = sorted((self._data / "spool").glob("*.spool"))
         if files:
+            content = files[-1].read_bytes()
+            first = next(iter(read_envelopes(content)), None)
             with files[-1].open("ab") as file:
-                whole = files[-1].read_bytes()
-                file.write(whole[: self._dice.randrange(1, len(whole) + 1)][:-1] or b"\xff")
+                file.write(content[: self._dice.randrange(1, first.end)] if first else b"\xff")
 
     def _send(self, server: RunningServer, mischief: float) -> None:
         url = server.otlp_url

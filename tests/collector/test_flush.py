@@ -12,6 +12,7 @@ from watchpost_collector.digests import Digests
 from watchpost_collector.envelope import Letter, read_envelopes
 from watchpost_collector.flush import Flusher
 from watchpost_collector.private_files import make_private
+from watchpost_collector.set_aside import SetAside
 from watchpost_collector.spool import Limits, Spool
 from watchpost_collector.store.client import SegmentCount, StoreUnavailable
 
@@ -71,6 +72,9 @@ class DenyingStore:
     def remove_segment(self, segment: str) -> None:
         self.stored.pop(segment, None)
 
+    def is_inserting(self, segment: str) -> bool:
+        return False
+
 
 def test_a_store_that_denies_is_waited_for_and_no_good_segment_is_set_aside(
     tmp_path: Path,
@@ -78,7 +82,7 @@ def test_a_store_that_denies_is_waited_for_and_no_good_segment_is_set_aside(
     set_aside = make_private(tmp_path / "set-aside", "--data")
     counters = Counters()
     digests = Digests(make_private(tmp_path / "digests", "--data"))
-    flusher = Flusher(digests, counters, set_aside)
+    flusher = Flusher(digests, counters, SetAside(set_aside, counters))
     spool = Spool(make_private(tmp_path / "spool", "--data"), Limits(), flusher.hand_over)
     flusher.bind(spool)
     store = DenyingStore(refusals=6)

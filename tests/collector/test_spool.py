@@ -9,12 +9,15 @@ from concurrent.futures import Future
 from pathlib import Path
 
 import pytest
+from chaos.disk import SmallDisk
 from otlp_bodies import build_request
 
 from watchpost.errors import ConfigError, Full
-from watchpost_collector.envelope import Letter, read_envelopes
+from watchpost_collector.counters import Counters
+from watchpost_collector.envelope import Letter, frame_head, read_envelopes
 from watchpost_collector.private_files import lock_directory, make_private
-from watchpost_collector.segments import recover_segments, set_segment_aside, split_segment
+from watchpost_collector.segments import recover_segments, split_segment
+from watchpost_collector.set_aside import SetAside
 from watchpost_collector.spool import Limits, Segment, Spool
 
 SLOW = Limits(segment_age_s=600)
@@ -32,6 +35,7 @@ class Outbox:
     def __init__(self, directory: Path) -> None:
         self.directory = make_private(directory / "spool", "--data")
         self.set_aside = make_private(directory / "set-aside", "--data")
+        self.aside = SetAside(self.set_aside, Counters())
         self.items: queue.SimpleQueue[Item] = queue.SimpleQueue()
         self.spools: list[Spool] = []
 
@@ -125,7 +129,7 @@ def test_room_comes_back_when_a_segment_is_released(outbox: Outbox) -> None:
     spool.append(build_letter(body=bytes(900)))
     spool.mark()
 
-    spool.release(outbox.next_segment().size_bytes)
+    spool.release(outbox.next_segment())
 
     assert spool.waiting_bytes == 0
     spool.append(build_letter(body=bytes(900))).result(timeout=30)
@@ -165,7 +169,7 @@ def leave_segment(outbox: Outbox, spans: tuple[int, ...]) -> Segment:
 def test_what_a_dead_process_left_is_found_and_not_fresh(outbox: Outbox) -> None:
     left = leave_segment(outbox, (2, 3))
 
-    [found] = recover_segments(outbox.directory, outbox.set_aside)
+    [found] = recover_segments(outbox.directory, outbox.aside.take_bytes)
 
     assert (found.name, found.spans, found.size_bytes) == (left.name, 5, left.size_bytes)
     assert found.digests == left.digests
@@ -187,11 +191,111 @@ def test_a_damaged_tail_is_cut_off_and_set_aside(
     left = leave_segment(outbox, (2, 3))
     left.path.write_bytes(damage(left.path.read_bytes()))
 
-    [found] = recover_segments(outbox.directory, outbox.set_aside)
+    [found] = recover_segments(outbox.directory, outbox.aside.take_bytes)
 
     assert found.spans == 2
     assert found.path.stat().st_size == found.size_bytes < left.size_bytes
-    assert len(list(outbox.set_aside.glob("*.tail.envelopes"))) == 1
+    assert len(list(outbox.set_aside.glob("*.envelopes"))) == 1
+
+
+def test_one_damaged_envelope_costs_only_itself(outbox: Outbox) -> None:
+    left = leave_segment(outbox, (2, 3, 4))
+    content = bytearray(left.path.read_bytes())
+    [_, second, _] = read_envelopes(bytes(content))
+    content[second.end - 1] ^= 1
+    left.path.write_bytes(content)
+
+    [found] = recover_segments(outbox.directory, outbox.aside.take_bytes)
+
+    assert (found.name, found.spans) == (left.name, 6)
+    assert len(list(read_envelopes(found.path.read_bytes()))) == 2
+    assert found.path.stat().st_size == found.size_bytes
+    [reason] = outbox.set_aside.glob("*.reason.json")
+    assert f"byte {second.start}" in reason.read_text()
+
+
+def test_what_was_written_whole_and_is_no_request_is_set_aside(outbox: Outbox) -> None:
+    name = "00000000000000000001-0000"
+    letter = build_letter(body=b"\x0a\xff\xff")
+    path = outbox.directory / f"{name}.spool"
+    path.write_bytes(frame_head(letter, name) + letter.body)
+
+    assert recover_segments(outbox.directory, outbox.aside.take_bytes) == []
+    assert len(list(outbox.set_aside.glob("*.reason.json"))) == 1
+
+
+def test_what_cannot_be_read_does_not_keep_the_rest_from_being_found(outbox: Outbox) -> None:
+    left = leave_segment(outbox, (2,))
+    (outbox.directory / "00000000000000000001-dir.spool").mkdir()
+    (outbox.directory / "00000000000000000002-link.spool").symlink_to(left.path)
+
+    [found] = recover_segments(outbox.directory, outbox.aside.take_bytes)
+
+    assert found.name == left.name
+
+
+def test_a_spool_on_a_full_disk_refuses_and_takes_again_when_there_is_room(tmp_path: Path) -> None:
+    with SmallDisk(tmp_path / "disk", 4) as disk:
+        outbox = Outbox(disk.place)
+        spool = outbox.open()
+        spool.append(build_letter(body=bytes(5000))).result(timeout=30)
+        disk.fill(os.getpid())
+        try:
+            with pytest.raises(Full):
+                spool.append(build_letter(body=bytes(200_000))).result(timeout=30)
+        finally:
+            disk.empty(os.getpid())
+        spool.append(build_letter(body=bytes(6000))).result(timeout=30)
+        spool.close()
+        first, second = outbox.next_segment(), outbox.next_segment()
+        for segment, size in ((first, 5000), (second, 6000)):
+            [found] = read_envelopes(segment.path.read_bytes())
+            assert (len(found.body), found.end) == (size, segment.size_bytes)
+
+
+def recover_old(outbox: Outbox, when_old: str, hours: float) -> Spool:
+    """A spool that recovered a segment whose name says it is so many hours old."""
+    left = leave_segment(outbox, (1,))
+    born_ns = time.time_ns() - int(hours * 3600 * 10**9)
+    old = left.path.with_name(f"{born_ns:020d}-0000.spool")
+    left.path.rename(old)
+    spool = outbox.open(Limits(segment_age_s=600, bound_age_s=3600, when_old=when_old))
+    for segment in recover_segments(outbox.directory, outbox.aside.take_bytes):
+        spool.adopt(segment)
+    return spool
+
+
+def test_the_oldest_waiting_segment_tells_its_age_after_a_restart(outbox: Outbox) -> None:
+    spool = recover_old(outbox, "keep", 2)
+
+    assert 7200 <= spool.oldest_s < 7300
+    spool.append(build_letter()).result(timeout=30)
+
+
+def test_past_its_age_bound_a_spool_that_is_told_to_refuses(outbox: Outbox) -> None:
+    with pytest.raises(Full, match="longer than its bound"):
+        recover_old(outbox, "refuse", 2).append(build_letter())
+
+
+def test_a_segment_from_a_clock_ahead_is_not_old_and_new_ones_come_after_it(
+    outbox: Outbox,
+) -> None:
+    spool = recover_old(outbox, "refuse", -48)
+
+    assert spool.oldest_s < 60
+    ahead_ns = time.time_ns() + 47 * 3600 * 10**9
+    assert spool.next_name() > f"{ahead_ns:020d}"
+
+
+def test_children_of_a_split_have_waited_as_long_as_their_parent(outbox: Outbox) -> None:
+    spool = recover_old(outbox, "keep", 5)
+    [parent] = recover_segments(outbox.directory, outbox.aside.take_bytes)
+
+    children = split_segment(parent, 1)
+    spool.replace(parent, children)
+
+    assert spool.read_age(children[0]) >= 5 * 3600
+    assert spool.waiting_bytes == children[0].size_bytes
 
 
 def test_a_split_segment_keeps_every_envelope_under_new_names(outbox: Outbox) -> None:
@@ -212,7 +316,7 @@ def test_a_split_that_a_crash_interrupted_is_void(outbox: Outbox) -> None:
     split_segment(left, 2)
     left.path.write_bytes(content)
 
-    [found] = recover_segments(outbox.directory, outbox.set_aside)
+    [found] = recover_segments(outbox.directory, outbox.aside.take_bytes)
 
     assert found.name == left.name
     assert [path.name for path in outbox.directory.iterdir()] == [left.path.name]
@@ -221,7 +325,7 @@ def test_a_split_that_a_crash_interrupted_is_void(outbox: Outbox) -> None:
 def test_a_segment_set_aside_leaves_with_its_reason(outbox: Outbox) -> None:
     left = leave_segment(outbox, (1,))
 
-    target = set_segment_aside(left, outbox.set_aside, "cannot be read")
+    target = outbox.aside.take_segment(left, "cannot be read")
 
     assert list(outbox.directory.iterdir()) == []
     assert target.stat().st_size == left.size_bytes

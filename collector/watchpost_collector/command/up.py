@@ -15,6 +15,7 @@ from pathlib import Path
 from watchpost_collector.issued_keys import KeyFile
 from watchpost_collector.keys import load_keys
 from watchpost_collector.reception import IntakeLimits
+from watchpost_collector.set_aside import SetAsideBounds
 from watchpost_collector.settings import (
     DATA_SETTING,
     STORE_SETTING,
@@ -22,12 +23,12 @@ from watchpost_collector.settings import (
     default_data,
     default_store,
 )
-from watchpost_collector.spool import Limits
+from watchpost_collector.spool import WHEN_OLD, Limits
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of `watchpost up`."""
-    spool, intake = Limits(), IntakeLimits()
+    spool, intake, aside = Limits(), IntakeLimits(), SetAsideBounds()
     add = parser.add_argument
     add("--data", type=Path, help=f"directory of everything kept ({DATA_SETTING})")
     add("--store", help=f"chdb:///path or http://user:password@host:8123 ({STORE_SETTING})")
@@ -42,6 +43,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--flush-interval", type=float, default=spool.segment_age_s, help="seconds to a seal")
     add("--segment-bytes", type=int, default=spool.segment_bytes, help="bytes to a seal")
     add("--spool-bytes", type=int, default=spool.bound_bytes, help="bytes that may wait on disk")
+    add("--spool-age", type=float, default=spool.bound_age_s, help="seconds spans may wait on disk")
+    old = "what then: keep and say so, refuse new ones, or drop the old ones (and count them)"
+    add("--spool-when-old", choices=WHEN_OLD, default=spool.when_old, help=old)
+    add("--set-aside-bytes", type=int, default=aside.bytes, help="bytes kept of what is poisoned")
+    add("--set-aside-age", type=float, default=aside.age_s, help="seconds it is kept")
     add("--max-request-bytes", type=int, default=intake.request_bytes, help="of one request")
 
 
@@ -58,7 +64,14 @@ def read_settings(given: argparse.Namespace) -> ServerSettings:
         allow_hosts=tuple(given.allow_host),
         keys_file=given.keys,
         ready_file=(given.ready_file or data / "ready.json").absolute(),
-        spool=Limits(given.segment_bytes, given.flush_interval, given.spool_bytes),
+        spool=Limits(
+            segment_bytes=given.segment_bytes,
+            segment_age_s=given.flush_interval,
+            bound_bytes=given.spool_bytes,
+            bound_age_s=given.spool_age,
+            when_old=given.spool_when_old,
+        ),
+        set_aside=SetAsideBounds(given.set_aside_bytes, given.set_aside_age),
         intake=IntakeLimits(request_bytes=given.max_request_bytes),
     )
 

@@ -190,6 +190,11 @@ class Store:
             missing_calls=int(missing_calls),
         )
 
+    def is_inserting(self, segment: str) -> bool:
+        """Whether an insert of the segment runs in the database, asked for or given up."""
+        [(running,)] = self.query(_RUNNING, {"segment": segment})
+        return bool(running)
+
     def remove_segment(self, segment: str) -> None:
         """Delete every row of a segment, so that it can be sent again under another token."""
         for table in SEGMENT_TABLES:
@@ -275,6 +280,11 @@ _ERROR_CHARACTERS = 600
 _CODE = re.compile(r"[Cc]ode: (\d+)")
 # The engine's codes for "these bytes", not "not now": format, parse, range and end of input.
 _REFUSALS = frozenset({6, 26, 27, 32, 33, 72, 117, 128, 131, 321, 407, 444, 636})
+
+_RUNNING = """
+select count() from system.processes
+where Settings['insert_deduplication_token'] = {segment:String}
+"""
 
 # What the spans promise, then what is there. Of `calls` also the rows as they came: one a promise.
 _COUNT = """

@@ -53,6 +53,10 @@ class Upkeep:
         """See `Store.count_segment`."""
         return self._store.count_segment(segment)
 
+    def is_inserting(self, segment: str) -> bool:
+        """See `Store.is_inserting`."""
+        return self._store.is_inserting(segment)
+
     def remove_segment(self, segment: str) -> None:
         """See `Store.remove_segment`."""
         self._store.remove_segment(segment)
