@@ -17,6 +17,8 @@ from watchpost_collector.origin import App, Receive, Scope, Send
 from watchpost_collector.otlp_app import OtlpApp
 
 _FLUSH_TIMEOUT_S = 30.0
+# Where Langfuse's SDKs send OTLP, below the host they are given; the rest of the path is OTLP's.
+_LANGFUSE_PREFIX = "/api/public/otel"
 
 
 class Switch:
@@ -43,6 +45,9 @@ def build_app(context: Context, otlp: OtlpApp, page: App) -> App:
         path = scope["path"] if scope["type"] == "http" else ""
         if path.startswith("/v1/"):
             await otlp(scope, receive, send)
+        elif path.startswith(f"{_LANGFUSE_PREFIX}/v1/"):
+            inner = path.removeprefix(_LANGFUSE_PREFIX)
+            await otlp({**scope, "path": inner}, receive, send)
         elif path == "/healthz":
             await _answer_health(context, scope, send)
         elif path == "/api/status":

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import base64
 import json
 import os
 import signal
@@ -221,6 +222,12 @@ def test_a_key_is_asked_for_and_decides_the_project(tmp_path: Path) -> None:
         headers = {"authorization": f"Bearer {admin}"}
         status = running.request("GET", "/api/status", headers=headers)
         assert status.json()["spans"]["received"] == 2
+        # Langfuse's SDKs: a path of their own, and the secret as a password.
+        for secret, expected in ((ingest, 200), ("x" * 20, 401)):
+            basic = base64.b64encode(f"pk-lf-any:{secret}".encode()).decode()
+            sent = {"authorization": f"Basic {basic}", "content-type": "application/x-protobuf"}
+            path = "/api/public/otel/v1/traces"
+            assert running.request("POST", path, body, sent).status == expected
 
 
 def test_what_a_killed_insert_left_behind_lies_with_the_data_and_is_cleared(tmp_path: Path) -> None:
