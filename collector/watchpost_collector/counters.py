@@ -11,6 +11,9 @@ from dataclasses import asdict, dataclass
 
 from watchpost_collector.histogram import Histogram
 
+# Whoever may name projects must not fill the memory with them.
+MOST_PROJECTS, OTHER = 500, "(other)"
+_OF_PROJECTS = ("received", "refused", "deduplicated")
 # Seconds: an acknowledgement is a sync of the disk away, a flush an insert.
 _ACKNOWLEDGE_BOUNDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
 _FLUSH_BOUNDS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 120.0, 600.0)
@@ -21,7 +24,8 @@ class Counts:
     """A reading of the counters, in spans; the `requests_*` ones are in requests.
 
     `received` counts spans in requests that could be read; `requests_refused` those that could
-    not (malformed, oversize, not allowed), where nobody knows how many spans they held. `waiting`
+    not (malformed, oversize, not allowed), where nobody knows how many spans they held. `refused`
+    was told to the client, for good or to come back with. `waiting`
     is counted for itself, not derived, so that a lost span shows as a sum that does not add up.
     `dropped` waited past the spool's bound; `set_aside_dropped` says how many of those set aside,
     now or in an earlier run, are no longer kept.
@@ -50,6 +54,7 @@ class Counters:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._counts = dict.fromkeys(asdict(Counts()), 0)
+        self._projects: dict[str, dict[str, int]] = {}
         self.acknowledge_seconds = Histogram(_ACKNOWLEDGE_BOUNDS)
         self.flush_seconds = Histogram(_FLUSH_BOUNDS)
 
@@ -58,6 +63,23 @@ class Counters:
         with self._lock:
             for name, change in changes.items():
                 self._counts[name] += change
+
+    def add_of(self, project: str, **changes: int) -> None:
+        """Add to several counters of everything and of a project, at once."""
+        with self._lock:
+            name = project if len(self._projects) < MOST_PROJECTS else OTHER
+            known = self._projects.get(project) or self._projects.setdefault(
+                name, dict.fromkeys(_OF_PROJECTS, 0)
+            )
+            for counter, change in changes.items():
+                self._counts[counter] += change
+                if counter in known:
+                    known[counter] += change
+
+    def read_projects(self) -> dict[str, dict[str, int]]:
+        """What each project sent; those beyond MOST_PROJECTS are together in OTHER."""
+        with self._lock:
+            return {name: dict(counts) for name, counts in self._projects.items()}
 
     def read(self) -> Counts:
         """All counters at one moment."""

@@ -101,23 +101,29 @@ class Reception:
     async def _store(self, admission: Admission) -> None:
         letter, rejected = admission.letter, admission.rejected
         if not letter.spans:
-            self._counters.add(requests_accepted=1, received=rejected, refused=rejected)
+            self._counters.add_of(
+                letter.project, requests_accepted=1, received=rejected, refused=rejected
+            )
             return
         done, again = self._digests.claim(letter.digest)
         if again:
             await asyncio.wrap_future(done)
             total = letter.spans + rejected
-            self._counters.add(requests_accepted=1, received=total, deduplicated=total)
+            self._counters.add_of(
+                letter.project, requests_accepted=1, received=total, deduplicated=total
+            )
             return
         # Counted before the spool has it: the flusher must never store what was not received.
         taken = letter.spans + rejected
-        self._counters.add(received=taken, refused=rejected, waiting=letter.spans)
+        self._counters.add_of(
+            letter.project, received=taken, refused=rejected, waiting=letter.spans
+        )
         try:
             self._spool.append(letter, done)
             await asyncio.wrap_future(done)
         except Full as error:
             self._digests.forget(letter.digest)
-            self._counters.add(received=-taken, refused=-rejected, waiting=-letter.spans)
+            self._counters.add_of(letter.project, refused=letter.spans, waiting=-letter.spans)
             if not done.done():
                 done.set_exception(error)
             raise

@@ -13,8 +13,10 @@ from collections.abc import Mapping
 
 from watchpost.errors import Full
 from watchpost_collector.context import Context
+from watchpost_collector.exposition import CONTENT_TYPE, render_readings
 from watchpost_collector.origin import App, Receive, Scope, Send
 from watchpost_collector.otlp_app import OtlpApp
+from watchpost_collector.readings import take_readings
 
 _FLUSH_TIMEOUT_S = 30.0
 # Where Langfuse's SDKs send OTLP, below the host they are given; the rest of the path is OTLP's.
@@ -50,6 +52,8 @@ def build_app(context: Context, otlp: OtlpApp, page: App) -> App:
             await otlp({**scope, "path": inner}, receive, send)
         elif path == "/healthz":
             await _answer_health(context, scope, send)
+        elif path == "/metrics":
+            await _answer_metrics(context, scope, send)
         elif path == "/api/status":
             await _answer_status(context, scope, send)
         elif path == "/api/flush":
@@ -83,7 +87,29 @@ async def _answer_health(context: Context, scope: Scope, send: Send) -> None:
         return
     state = context.flusher.state
     status = {"starting": "starting", "ready": "ok", "away": "degraded"}[state.name]
+    if context.spool.oldest_s > context.spool.limits.bound_age_s:
+        status = "degraded"
     await send_json(send, 200, {"status": status, "store": state.name})
+
+
+async def _answer_metrics(context: Context, scope: Scope, send: Send) -> None:
+    """What Prometheus scrapes; by project it shows a read key its own."""
+    if scope["method"] not in ("GET", "HEAD"):
+        await send_json(send, 405, {"error": "GET /metrics"})
+        return
+    grant = context.keys.authorize(scope["headers"], "read")
+    if grant is None:
+        await send_json(send, 401, {"error": "a key that may read is needed"})
+        return
+    project = "" if grant.scope == "admin" else grant.project
+    body = render_readings(take_readings(context, project)).encode()
+    headers = [
+        (b"content-type", CONTENT_TYPE.encode()),
+        (b"content-length", str(len(body)).encode()),
+        (b"cache-control", b"no-store"),
+    ]
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else body})
 
 
 async def _answer_status(context: Context, scope: Scope, send: Send) -> None:
@@ -93,12 +119,22 @@ async def _answer_status(context: Context, scope: Scope, send: Send) -> None:
     if context.keys.authorize(scope["headers"], "read") is None:
         await send_json(send, 401, {"error": "a key that may read is needed"})
         return
-    state = context.flusher.state
+    state, aside = context.flusher.state, context.set_aside.read()
     answer = {
         "spans": context.counters.read().as_dict(),
         "spool": {
             "waiting_bytes": context.spool.waiting_bytes,
             "bound_bytes": context.settings.spool.bound_bytes,
+            "oldest_s": round(context.spool.oldest_s, 3),
+            "bound_age_s": context.settings.spool.bound_age_s,
+            "when_old": context.settings.spool.when_old,
+        },
+        "set_aside": {
+            "segments": aside.segments,
+            "bytes": aside.bytes,
+            "bound_bytes": context.set_aside.bounds.bytes,
+            "oldest_s": round(aside.oldest_s, 3),
+            "bound_age_s": context.set_aside.bounds.age_s,
         },
         "store": {"state": state.name, "reason": state.reason},
         "query_port": context.query_port,

@@ -101,12 +101,15 @@ def _check_counters(url: str, key: str) -> Iterator[Finding]:
         return
     told = json.loads(body)
     spans, spool = told["spans"], told["spool"]
-    ended = ("stored", "refused", "deduplicated", "set_aside", "waiting")
+    ended = ("stored", "refused", "deduplicated", "set_aside", "waiting", "dropped")
     lost = spans["received"] + spans["recovered"] - sum(spans[name] for name in ended)
     numbers = ", ".join(f"{name} {spans[name]:,}" for name in ("received", *ended))
     if lost:
         cure = "this is a bug in watchpost: please report it with these numbers"
         yield Finding("wrong", "spans", f"{lost:,} are unaccounted for ({numbers})", url, cure)
+    elif spans["dropped"]:
+        cure = "they waited past --spool-age: keep the store up, or allow them more time"
+        yield Finding("wrong", "spans", numbers, url, cure)
     elif spans["set_aside"]:
         yield Finding(
             "wrong", "spans", numbers, url, "see what was set aside in the data directory"
@@ -120,6 +123,10 @@ def _check_counters(url: str, key: str) -> Iterator[Finding]:
         yield Finding("wrong", "backlog", what, url, cure)
     else:
         yield Finding("ok", "backlog", what, url)
+    if spool["oldest_s"] > spool["bound_age_s"]:
+        what = f"spans wait for {spool['oldest_s'] / 3600:.1f} hours, longer than --spool-age"
+        cure = f"is the store up? --spool-when-old {spool['when_old']} says what happens to them"
+        yield Finding("wrong", "backlog", what, url, cure)
 
 
 def _check_migrations(ask: Ask, url: str) -> Iterator[Finding]:

@@ -1,0 +1,160 @@
+"""Readings: everything the collector measures of itself, as named values at one moment.
+
+One list for both ways out: the text that Prometheus scrapes and the metrics sent as OTLP. This
+file knows what is measured and by which name; it does not know how a reading is written.
+"""
+
+from __future__ import annotations
+
+import resource
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+from typing import Literal
+
+from watchpost_collector.context import Context
+from watchpost_collector.histogram import Distribution
+
+Kind = Literal["counter", "gauge", "histogram"]
+_FATES = ("stored", "refused", "deduplicated", "set_aside", "dropped")
+_STATES = ("starting", "ready", "away")
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One value and what sets it apart from the others of its reading."""
+
+    value: float | Distribution
+    labels: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """One measured thing: a Prometheus name without its suffix, its UCUM unit, its values."""
+
+    name: str
+    kind: Kind
+    help: str
+    unit: str
+    samples: tuple[Sample, ...]
+
+
+def take_readings(context: Context, project: str = "") -> Iterator[Reading]:
+    """Everything measured, now; values by project for `project` alone unless it is ''."""
+    yield from _read_spans(context)
+    yield from _read_projects(context, project)
+    yield from _read_spool(context)
+    yield from _read_set_aside(context)
+    yield from _read_times(context)
+    yield from _read_process()
+
+
+def _read_spans(context: Context) -> Iterator[Reading]:
+    counts = context.counters.read()
+    yield _count("spans_received", "Spans in requests that could be read.", counts.received)
+    yield _count("spans_recovered", "Spans found in the spool at the start.", counts.recovered)
+    yield Reading(
+        "watchpost_spans_settled",
+        "counter",
+        "Spans by what became of them; with those waiting they add up to received and recovered.",
+        "{span}",
+        tuple(Sample(getattr(counts, fate), {"fate": fate}) for fate in _FATES),
+    )
+    yield _gauge("spans_waiting", "Spans acknowledged and not stored yet.", counts.waiting)
+    yield Reading(
+        "watchpost_requests",
+        "counter",
+        "Requests by whether they were taken.",
+        "{request}",
+        (
+            Sample(counts.requests_accepted, {"outcome": "accepted"}),
+            Sample(counts.requests_refused, {"outcome": "refused"}),
+        ),
+    )
+
+
+def _read_projects(context: Context, project: str) -> Iterator[Reading]:
+    found = context.counters.read_projects()
+    yield Reading(
+        "watchpost_project_spans",
+        "counter",
+        "Spans by project: received, and of these refused or sent before.",
+        "{span}",
+        tuple(
+            Sample(value, {"project": name, "fate": fate})
+            for name, counts in sorted(found.items())
+            if project in ("", name)
+            for fate, value in counts.items()
+        ),
+    )
+
+
+def _read_spool(context: Context) -> Iterator[Reading]:
+    spool = context.spool
+    yield _gauge("spool_bytes", "Bytes accepted and not stored yet.", spool.waiting_bytes, "By")
+    yield _gauge("spool_limit_bytes", "Bytes that may wait.", spool.limits.bound_bytes, "By")
+    yield _gauge("spool_segments", "Sealed segments that wait.", spool.waiting_segments)
+    yield _gauge("spool_oldest_seconds", "Age of the oldest of them.", spool.oldest_s, "s")
+    yield _gauge("spool_limit_seconds", "Age it may reach.", spool.limits.bound_age_s, "s")
+    state = context.flusher.state.name
+    yield Reading(
+        "watchpost_store_state",
+        "gauge",
+        "1 for the state the store was last found in.",
+        "1",
+        tuple(Sample(float(name == state), {"state": name}) for name in _STATES),
+    )
+
+
+def _read_set_aside(context: Context) -> Iterator[Reading]:
+    aside = context.set_aside.read()
+    yield _gauge("set_aside_segments", "Segments nobody could store.", aside.segments)
+    yield _gauge("set_aside_bytes", "Bytes of these.", aside.bytes, "By")
+    yield _gauge("set_aside_oldest_seconds", "Age of the oldest.", aside.oldest_s, "s")
+    dropped = context.counters.read().set_aside_dropped
+    yield _count("set_aside_dropped_spans", "Spans no longer kept there.", dropped)
+
+
+def _read_times(context: Context) -> Iterator[Reading]:
+    counters = context.counters
+    times = (
+        ("acknowledge", "From a request's last byte to its being on disk.", "acknowledge_seconds"),
+        ("flush", "Storing a segment, tries and waits included.", "flush_seconds"),
+    )
+    for name, told, histogram in times:
+        found = getattr(counters, histogram).read()
+        yield Reading(f"watchpost_{name}_seconds", "histogram", told, "s", (Sample(found),))
+
+
+def _read_process() -> Iterator[Reading]:
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    told = Sample(1, {"version": version("watchpost")})
+    yield Reading("watchpost_build_info", "gauge", "The running version.", "1", (told,))
+    cpu = Sample(used.ru_utime + used.ru_stime)
+    yield Reading("process_cpu_seconds", "counter", "CPU time used.", "s", (cpu,))
+    memory = Sample(_read_resident_bytes(used.ru_maxrss * 1024))
+    yield Reading("process_resident_memory_bytes", "gauge", "Memory held.", "By", (memory,))
+    started = Sample(round(_STARTED_S, 3))
+    yield Reading("process_start_time_seconds", "gauge", "When it started.", "s", (started,))
+
+
+def _read_resident_bytes(otherwise: int) -> int:
+    """What /proc says is held now; the peak where there is no /proc."""
+    try:
+        pages = int(Path("/proc/self/statm").read_text().split()[1])
+    except (OSError, ValueError, IndexError):
+        return otherwise
+    return pages * resource.getpagesize()
+
+
+def _count(name: str, told: str, value: int) -> Reading:
+    return Reading(f"watchpost_{name}", "counter", told, "{span}", (Sample(value),))
+
+
+def _gauge(name: str, told: str, value: float, unit: str = "1") -> Reading:
+    return Reading(f"watchpost_{name}", "gauge", told, unit, (Sample(value),))
+
+
+_STARTED_S = time.time()
