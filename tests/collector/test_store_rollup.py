@@ -8,7 +8,7 @@ from store_segments import make_call, name_segment, pack_segment
 
 from watchpost_collector.store import rollup
 from watchpost_collector.store.client import Store
-from watchpost_collector.store.prices import load_price_list
+from watchpost_collector.store.prices.book import PriceBook
 from watchpost_collector.store.rollup import close_hours
 from watchpost_collector.store.settle import settle
 
@@ -41,7 +41,7 @@ def read_raw(store: Store, project: str) -> list[tuple[object, ...]]:
 
 @pytest.fixture
 def land(store: Store) -> Callable[..., None]:
-    load_price_list(store)
+    PriceBook(store).load_packaged()
 
     def insert(project: str, *spans: PlainSpan) -> None:
         segment = name_segment()

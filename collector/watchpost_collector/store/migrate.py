@@ -17,6 +17,7 @@ from urllib.parse import unquote, urlsplit
 
 from watchpost.errors import ConfigError
 from watchpost_collector.store.client import DATABASE, Store
+from watchpost_collector.store.prices.units import name_words
 
 # One OTLP attribute value: scalars and arrays of scalars. Deeper ones are folded before the spool.
 _SCALAR = (
@@ -39,11 +40,6 @@ _TEXT = """multiIf(
             v.array_value.values), ','), ']'),
         v.bytes_value is not null, base64Encode(assumeNotNull(v.bytes_value)),
         '')"""
-
-# What the price dictionaries know of a model, and with which precision it is multiplied.
-_RATES = ("input", "output", "cache_read", "cache_write", "cache_write_1h")
-_PRICE = ("source", "long_from", *_RATES, *(f"long_{rate}" for rate in _RATES))
-_PRICE_TYPES = ("String", "UInt64", *["Decimal128(9)"] * (2 * len(_RATES)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,10 +67,7 @@ class Layout:
             else "",
             "{attributes}": _ATTRIBUTES,
             "{text}": _TEXT,
-            "{rates}": str(_PRICE),
-            "{rate_types}": "Tuple("
-            + ", ".join(f"{name} {kind}" for name, kind in zip(_PRICE, _PRICE_TYPES, strict=True))
-            + ")",
+            **name_words(),
         }
 
 

@@ -14,8 +14,9 @@ from functools import partial
 from pathlib import Path
 
 from watchpost_collector import fault
-from watchpost_collector.store import prices, rollup, settle
+from watchpost_collector.store import rollup, settle
 from watchpost_collector.store.client import SegmentCount, Store
+from watchpost_collector.store.prices.book import PriceBook
 
 log = logging.getLogger(__name__)
 
@@ -29,7 +30,7 @@ class Upkeep:
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._resolver = prices.Resolver()
+        self.prices = PriceBook(store)
         # Inserted, but settling or pricing failed; a set because a segment may fail again.
         self._unsettled: set[str] = set()
         self._stopping = threading.Event()
@@ -72,8 +73,8 @@ class Upkeep:
     def _run(self) -> None:
         # A process that died between an insert and its settling left that to us.
         self._try(lambda: settle.settle(self._store))
-        self._try(lambda: prices.load_price_list(self._store))
-        self._try(lambda: self._resolver.resolve(self._store))
+        self._try(self.prices.load_packaged)
+        self._try(self.prices.resolve)
         close_at = 0.0
         while not self._stopping.is_set():
             if time.monotonic() >= close_at:
@@ -86,7 +87,7 @@ class Upkeep:
     def _make_right(self, segment: str) -> None:
         settle.settle(self._store, segment)
         fault.reach("half_settled")
-        self._resolver.resolve(self._store, segment)
+        self.prices.resolve(segment)
         self._unsettled.discard(segment)
 
     def _try(self, work: Callable[[], object]) -> bool:

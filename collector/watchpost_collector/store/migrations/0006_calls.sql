@@ -18,7 +18,9 @@ create table if not exists {database}.calls {on_cluster}
     finish_reasons Array(LowCardinality(String)),
     input_tokens UInt64, output_tokens UInt64, cache_read_tokens UInt64, cache_write_tokens UInt64,
     cache_write_1h_tokens UInt64, reasoning_tokens UInt64, audio_input_tokens UInt64,
-    audio_output_tokens UInt64, usage_source LowCardinality(String),
+    audio_output_tokens UInt64, image_input_tokens UInt64, image_output_tokens UInt64,
+    images UInt64, media_ms UInt64, searches UInt64, service_tier LowCardinality(String),
+    usage_source LowCardinality(String),
     cost Nullable(Decimal(18, 9)), price_state LowCardinality(String),
     price_source LowCardinality(String), cost_reported Nullable(Decimal(18, 9)),
     ttft_ms Nullable(Float64), streaming Bool, context_use Float64, retries UInt32, blocked Bool,
@@ -35,54 +37,6 @@ partition by toYYYYMM(start)
 order by (project, trace_id, span_id)
 ttl stored + interval 6 month
 settings index_granularity = 1024, {durable};
-
--- The one place where tokens become money; repricing inserts into `to_price` and comes by here again.
-create table if not exists {database}.to_price {on_cluster}
-    as {database}.calls engine = Null;
-
-create materialized view if not exists {database}.work_to_price {on_cluster} to {database}.to_price as
-select
-    * except (scope_name, vcs_revision, agent_name, workflow_name, context_window, service_tier, system_fingerprint,
-        parameters, tool_name, tool_call_id, tool_arguments, tool_result, input_messages,
-        output_messages, system_instructions, tool_definitions, verdicts, events, links, attributes,
-        resource, status_message),
-    if(input_messages != '' or output_messages != '', trace_id, '') as content_trace_id,
-    if(input_messages != '' or output_messages != '', span_id, '') as content_span_id,
-    true as counted,
-    1 as version
-from {database}.work
-where kind in ('generation', 'embedding');
-
-create materialized view if not exists {database}.to_price_to_calls {on_cluster} to {database}.calls as
-select
-    * except (own, listed, price, long, dollars)
-        replace (
-            if(usage_source != 'none' and price.source != '', toDecimal64(dollars, 9), null) as cost,
-            multiIf(own.source != '', 'overridden', listed.source != '', 'priced', 'unpriced') as price_state,
-            price.source as price_source)
-from (
-    select
-        *,
-        -- The details are parts of the whole; what is left of it pays the plain rate.
-        (if(long, price.long_input, price.input) * (toInt64(input_tokens) - toInt64(cache_read_tokens) - toInt64(cache_write_tokens))
-            + if(long, price.long_cache_read, price.cache_read) * toInt64(cache_read_tokens)
-            + if(long, price.long_cache_write, price.cache_write) * toInt64(cache_write_tokens - least(cache_write_1h_tokens, cache_write_tokens))
-            + if(long, price.long_cache_write_1h, price.cache_write_1h) * toInt64(least(cache_write_1h_tokens, cache_write_tokens))
-            + if(long, price.long_output, price.output) * toInt64(output_tokens)) / 1000000 as dollars
-    from (
-        select *, price.long_from > 0 and input_tokens > price.long_from as long
-        from (
-            select *, if(own.source != '', own, listed) as price
-            from (
-                select
-                    *,
-                    dictGet('{database}.price_overrides', {rates}, (provider::String, lower(model)), toDate(start))::{rate_types} as own,
-                    dictGet('{database}.price_list', {rates}, (provider::String, lower(model)), toDate(start))::{rate_types} as listed
-                from {database}.to_price
-            )
-        )
-    )
-);
 
 -- The parent is the same call seen from further out, if it is an LLM span at all; if it is not, its key
 -- has no other row and the tombstone is nothing. A span without usage buries nobody.
