@@ -13,25 +13,27 @@ import math
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 
+from watchpost_collector.signals import SIGNALS, TRACES, Signal
 from watchpost_collector.twins import load_raw
 
 
-def fold_request(body: bytes) -> bytes:
+def fold_request(body: bytes, signal: Signal = TRACES) -> bytes:
     """The same request with every value deeper than a list of scalars as JSON text."""
-    request = ExportTraceServiceRequest.FromString(body)
-    for attributes in _attribute_lists(request):
-        for pair in attributes:
-            if _is_deep(pair.value):
-                pair.value.string_value = render_json(pair.value)
+    request = signal.request.FromString(body)
+    if signal is TRACES:
+        for attributes in _attribute_lists(request):
+            for pair in attributes:
+                _fold(pair.value)
+    else:
+        _fold_everywhere(request)
     return bytes(request.SerializeToString())
 
 
-def heal_request(body: bytes) -> bytes:
+def heal_request(body: bytes, signal: Signal = TRACES) -> bytes:
     """The same request with U+FFFD in place of what is not UTF-8; DecodeError if not protobuf."""
-    message = load_raw().FromString(body)
+    message = load_raw(signal).FromString(body)
     _heal(message)
     return bytes(message.SerializeToString())
 
@@ -41,7 +43,7 @@ def render_json(value: AnyValue) -> str:
     return json.dumps(_to_plain(value), ensure_ascii=False, separators=(",", ":"))
 
 
-def _attribute_lists(request: ExportTraceServiceRequest) -> Iterator[Iterable[KeyValue]]:
+def _attribute_lists(request: Any) -> Iterator[Iterable[KeyValue]]:
     for resource in request.resource_spans:
         yield resource.resource.attributes
         for scope in resource.scope_spans:
@@ -52,6 +54,23 @@ def _attribute_lists(request: ExportTraceServiceRequest) -> Iterator[Iterable[Ke
                     yield event.attributes
                 for link in span.links:
                     yield link.attributes
+
+
+def _fold_everywhere(message: Any) -> None:
+    """Fold the outermost values anywhere in a message: attributes, and the bodies of logs."""
+    for field, value in message.ListFields():
+        if field.message_type is None:
+            continue
+        for inner in value if field.is_repeated else (value,):
+            if isinstance(inner, AnyValue):
+                _fold(inner)
+            else:
+                _fold_everywhere(inner)
+
+
+def _fold(value: AnyValue) -> None:
+    if _is_deep(value):
+        value.string_value = render_json(value)
 
 
 def _is_deep(value: AnyValue) -> bool:
@@ -96,7 +115,7 @@ def _heal_text(content: bytes) -> bytes:
 
 def _list_strings() -> dict[str, frozenset[str]]:
     found: dict[str, frozenset[str]] = {}
-    waiting = [ExportTraceServiceRequest.DESCRIPTOR]
+    waiting = [signal.request.DESCRIPTOR for signal in SIGNALS]
     while waiting:
         descriptor = waiting.pop()
         if descriptor.name in found:

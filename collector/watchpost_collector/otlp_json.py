@@ -15,21 +15,23 @@ from typing import Any
 
 import orjson
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
-from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from watchpost_collector.refusal import Refusal
+from watchpost_collector.signals import TRACES, Signal
 
 _IDS = frozenset({"trace_id", "span_id", "parent_span_id"})
 _FLOATS = (FieldDescriptor.TYPE_DOUBLE, FieldDescriptor.TYPE_FLOAT)
 _DEPTH = 60
 
 
-def translate_json(content: bytes) -> bytes:
-    """The encoded `ExportTraceServiceRequest` of a JSON body; Refusal names what and where."""
+def translate_json(content: bytes, signal: Signal = TRACES) -> bytes:
+    """The encoded request of a JSON body; Refusal names what and where."""
     document = _load(content)
     if not isinstance(document, dict):
-        raise Refusal(400, "the JSON body is not an object", 'send {"resourceSpans": [...]}')
-    request = ExportTraceServiceRequest()
+        first = signal.request.DESCRIPTOR.fields[0].json_name
+        cure = f'send {{"{first}": [...]}}'
+        raise Refusal(400, "the JSON body is not an object", cure)
+    request = signal.request()
     _fill(request, document, "", 0)
     return bytes(request.SerializeToString())
 

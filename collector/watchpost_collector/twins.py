@@ -13,21 +13,20 @@ from functools import cache
 from typing import Any
 
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
-from opentelemetry.proto.collector.trace.v1 import trace_service_pb2
 from opentelemetry.proto.common.v1 import common_pb2
 from opentelemetry.proto.resource.v1 import resource_pb2
-from opentelemetry.proto.trace.v1 import trace_pb2
+
+from watchpost_collector.signals import TRACES, Signal
 
 _FIELD = descriptor_pb2.FieldDescriptorProto
 _FEATURES = descriptor_pb2.FeatureSet
 _OTLP_NAME = re.compile(r"^\.opentelemetry\.proto\.(collector\.)?\w+\.v1\.")
-_SOURCES = (common_pb2, resource_pb2, trace_pb2, trace_service_pb2)
 
 
 @cache
-def load_probe() -> Any:
+def load_probe(signal: Signal = TRACES) -> Any:
     """The message class that flags deep values; it refuses invalid UTF-8 as the original does."""
-    file = _copy_messages("watchpost.probe")
+    file = _copy_messages("watchpost.probe", signal)
     messages = {message.name: message for message in file.message_type}
     poison = file.message_type.add(name="Poison")
     never = poison.field.add(
@@ -44,21 +43,21 @@ def load_probe() -> Any:
         if field.name == "kvlist_value":
             field.type_name = ".watchpost.probe.Poison"
     messages["ArrayValue"].field[0].type_name = ".watchpost.probe.Leaf"
-    return _build_class(file)
+    return _build_class(file, signal)
 
 
 @cache
-def load_raw() -> Any:
+def load_raw(signal: Signal = TRACES) -> Any:
     """The message class whose strings are bytes, so that nothing is refused for its encoding."""
-    file = _copy_messages("watchpost.raw")
+    file = _copy_messages("watchpost.raw", signal)
     for message in file.message_type:
         for field in message.field:
             if field.type == _FIELD.TYPE_STRING:
                 field.type = _FIELD.TYPE_BYTES
-    return _build_class(file)
+    return _build_class(file, signal)
 
 
-def _copy_messages(package: str) -> descriptor_pb2.FileDescriptorProto:
+def _copy_messages(package: str, signal: Signal) -> descriptor_pb2.FileDescriptorProto:
     file = descriptor_pb2.FileDescriptorProto(
         name=f"{package}.proto",
         package=package,
@@ -66,9 +65,10 @@ def _copy_messages(package: str) -> descriptor_pb2.FileDescriptorProto:
         edition=descriptor_pb2.EDITION_2023,
     )
     file.options.features.field_presence = _FEATURES.IMPLICIT
-    for source in _SOURCES:
+    service = signal.request.DESCRIPTOR.file
+    for source in (common_pb2.DESCRIPTOR, resource_pb2.DESCRIPTOR, *service.dependencies, service):
         origin = descriptor_pb2.FileDescriptorProto()
-        source.DESCRIPTOR.CopyToProto(origin)
+        source.CopyToProto(origin)
         file.message_type.extend(origin.message_type)
         file.enum_type.extend(origin.enum_type)
     for message in file.message_type:
@@ -86,8 +86,8 @@ def _rename(message: descriptor_pb2.DescriptorProto, package: str) -> None:
         _rename(nested, package)
 
 
-def _build_class(file: descriptor_pb2.FileDescriptorProto) -> Any:
+def _build_class(file: descriptor_pb2.FileDescriptorProto, signal: Signal) -> Any:
     pool = descriptor_pool.DescriptorPool()
     pool.AddSerializedFile(file.SerializeToString())
-    name = f"{file.package}.ExportTraceServiceRequest"
+    name = f"{file.package}.{signal.request.DESCRIPTOR.name}"
     return message_factory.GetMessageClass(pool.FindMessageTypeByName(name))
