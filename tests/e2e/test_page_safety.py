@@ -220,6 +220,9 @@ def test_a_key_opens_the_page_of_its_own_project(chromium: Browser, tmp_path: Pa
         page.goto(f"{server.page_url}/?project=beta")
         expect(page.locator("[data-test=tile-calls]")).to_have_text("1")
         expect(page.locator("[data-test=filter-project]")).to_have_count(0)
+        # What may be chosen tells nothing of other projects either.
+        page.locator("label:has([data-test=filter-service])").click()
+        expect(page.get_by_role("option")).to_have_text(["alpha"])
         page.goto(f"{server.page_url}/trace/{traces['beta']}")
         expect(page.locator("[data-test=no-trace]")).to_be_visible()
         page.goto(f"{server.page_url}/trace/{traces['alpha']}")

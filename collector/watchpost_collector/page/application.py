@@ -4,7 +4,7 @@ server that began without it. NiceGUI keeps one application a process, so there 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from typing import Any
@@ -12,11 +12,12 @@ from typing import Any
 from fastapi import FastAPI, Request
 from nicegui import core, ui
 
-from watchpost_collector.keys import Grant, Keys
+from watchpost.errors import CollectorError
+from watchpost_collector.keys import Keys
 from watchpost_collector.page.elements import LOGO, THEME_COOKIE
 from watchpost_collector.page.filters import read_filters
 from watchpost_collector.page.overview import OverviewPage
-from watchpost_collector.page.reading import Reader
+from watchpost_collector.page.reading import Reader, Table
 from watchpost_collector.page.trace import TracePage
 from watchpost_collector.page.traces import TracesPage
 
@@ -106,25 +107,51 @@ async def _refuse(scope: Scope, receive: Receive, send: Send) -> None:
     await send({"type": "http.response.body", "body": body})
 
 
-def build(reader: Reader, keys: Keys) -> Page:
-    """Register the routes and wrap NiceGUI. Without keys every project is shown; a key shows its
-    own project and no other."""
+class KeyedReader:
+    """The store as the key of one request may read it, for as long as its tab is open.
 
-    def find_project(request: Request) -> str | None:
-        grant: Grant | None = keys.authorize(request.scope["headers"], "read")
-        return grant.project if keys and grant else None
+    A tab outlives its request, so every reading asks again whether the key still holds, and a
+    question about another project than the key's is an error, whoever wrote it.
+    """
+
+    def __init__(self, reader: Reader, keys: Keys, headers: Sequence[tuple[bytes, bytes]]) -> None:
+        self._reader, self._keys, self._headers = reader, keys, headers
+
+    @property
+    def own_project(self) -> str | None:
+        """The only project this key sees; None sees every one. CollectorError without a key."""
+        grant = self._keys.authorize(self._headers, "read")
+        if grant is None:
+            raise CollectorError("this key no longer reads", "sign in with another one")
+        return None if grant.scope == "admin" else grant.project
+
+    def query(self, sql: str, parameters: Mapping[str, Any], project: str) -> Table:
+        """See `Reader.query`."""
+        own = self.own_project
+        if own is not None and project != own:
+            raise CollectorError("this key belongs to another project")
+        return self._reader.query(sql, parameters, project)
+
+
+def build(reader: Reader, keys: Keys) -> Page:
+    """Register the routes and wrap NiceGUI. Without keys, and with an admin key, every project is
+    shown; a read key shows its own project and no other."""
+
+    def open_reader(request: Request) -> KeyedReader:
+        return KeyedReader(reader, keys, request.scope["headers"])
 
     @ui.page("/", title="watchpost", response_timeout=30)
     def overview(request: Request) -> None:
-        _draw_list(OverviewPage, reader, request, find_project(request))
+        _draw_list(OverviewPage, open_reader(request), request)
 
     @ui.page("/traces", title="Traces · watchpost", response_timeout=30)
     def traces(request: Request) -> None:
-        _draw_list(TracesPage, reader, request, find_project(request))
+        _draw_list(TracesPage, open_reader(request), request)
 
     @ui.page("/trace/{trace_id}", title="Trace · watchpost", response_timeout=30)
     async def trace(request: Request, trace_id: str, span: str = "") -> None:
-        page = TracePage(reader, find_project(request) or "", trace_id, _theme(request))
+        keyed = open_reader(request)
+        page = TracePage(keyed, keyed.own_project or "", trace_id, _theme(request))
         await page.load(span)
 
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
@@ -143,9 +170,10 @@ def build(reader: Reader, keys: Keys) -> Page:
 
 
 def _draw_list(
-    draw: type[OverviewPage] | type[TracesPage], reader: Reader, request: Request, own: str | None
+    draw: type[OverviewPage] | type[TracesPage], reader: KeyedReader, request: Request
 ) -> None:
     filters = read_filters(request.query_params)
+    own = reader.own_project
     if own is not None:
         filters = replace(filters, project=own)
     draw(reader, filters, str(request.base_url), _theme(request), own is None)

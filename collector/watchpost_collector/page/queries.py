@@ -136,14 +136,15 @@ select arraySort(groupUniqArray(200)(project)) as projects,
     arraySort(groupUniqArray(200)(prompt_name)) as prompts,
     arraySort(groupUniqArray(200)(prompt_version)) as versions
 from generations
-where start >= fromUnixTimestamp64Milli({since:Int64}, 'UTC')
+where ({project:String} = '' or project = {project:String})
+    and start >= fromUnixTimestamp64Milli({since:Int64}, 'UTC')
     and start < fromUnixTimestamp64Milli({until:Int64}, 'UTC')
 """
 
 GUARD_CHOICES = """
 select arraySort(groupUniqArray(200)(guard)) as guards
 from verdicts
-where tripped
+where tripped and ({project:String} = '' or project = {project:String})
     and start >= fromUnixTimestamp64Milli({since:Int64}, 'UTC')
     and start < fromUnixTimestamp64Milli({until:Int64}, 'UTC')
 """

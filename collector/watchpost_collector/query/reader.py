@@ -125,7 +125,7 @@ class Reader:
         except queue.Empty:
             client = None
         try:
-            client = client or _connect(self._dsn, self._limits)
+            client = client or connect(self._dsn, self._limits)
             yield client
         except BaseException as error:
             if client is not None:
@@ -136,7 +136,8 @@ class Reader:
         self._idle.put(client)
 
 
-def _connect(dsn: str, limits: Limits) -> Any:
+def connect(dsn: str, limits: Limits) -> Any:
+    """A driver's client on the store that can only read, within these limits."""
     import clickhouse_connect
 
     parts = urlsplit(dsn)

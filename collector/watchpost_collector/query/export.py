@@ -1,0 +1,102 @@
+"""Whole tables out as Parquet, written by the engine, streamed from disk: never held in memory.
+
+The embedded engine writes into a private file of ours, which is read in pieces and removed; a
+server streams its answer. The engine's own types are kept (decimals, nanoseconds, maps). This file
+knows tables and days; it knows no key and no transport.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from watchpost_collector.query.session import Limits, QueryFailed, open_session, read_code
+
+PIECE_BYTES = 1 << 20
+# The end of every whole Parquet file; a stream that broke off lacks it.
+MAGIC = b"PAR1"
+# The relations that may be exported, with the columns only the store needs.
+RELATIONS: Mapping[str, str] = {
+    "spans": "spool_segment, stored, has_content, verdict_count",
+    "generations": "spool_segment",
+    "content": "spool_segment, stored",
+    "verdicts": "spool_segment, stored",
+}
+_LIMITS = Limits(execution_s=3600, result_rows=0, result_bytes=0)
+_WHERE = """({project:String} = '' or project = {project:String})
+    and start >= fromUnixTimestamp64Nano({since:Int64}, 'UTC')
+    and start < fromUnixTimestamp64Nano({until:Int64}, 'UTC')"""
+
+
+@dataclass(frozen=True, slots=True)
+class Export:
+    """Rows of one relation that start from `since_ns` up to and without `until_ns`.
+
+    `project` '' is every one.
+    """
+
+    relation: str
+    project: str
+    since_ns: int
+    until_ns: int
+
+    def bind(self) -> dict[str, Any]:
+        """The parameters of its SQL."""
+        return {"project": self.project, "since": self.since_ns, "until": self.until_ns}
+
+
+def write_count(relation: str) -> str:
+    """The question how many rows each day has, first day first."""
+    return (
+        "select toString(toDate(start)) as day, count() as rows "  # noqa: S608
+        f"from {relation} where {_WHERE} group by day order by day"
+    )
+
+
+@contextmanager
+def open_parquet(dsn: str, export: Export, scratch: Path) -> Iterator[Iterator[bytes]]:
+    """The pieces of a Parquet file with these rows; `scratch` is a private directory with room.
+
+    Raises QueryFailed before the first piece when the engine refuses.
+    """
+    sql = f"select * except ({RELATIONS[export.relation]}) from {export.relation} where {_WHERE}"  # noqa: S608
+    if urlsplit(dsn).scheme == "chdb":
+        path = scratch / f"export-{secrets.token_hex(8)}.parquet"
+        try:
+            _write_embedded(dsn, sql, export, path)
+            with path.open("rb") as file:
+                yield iter(lambda: file.read(PIECE_BYTES), b"")
+        finally:
+            path.unlink(missing_ok=True)
+    else:
+        with _open_server(dsn, sql, export) as pieces:
+            yield pieces
+
+
+def _write_embedded(dsn: str, sql: str, export: Export, path: Path) -> None:
+    named = str(path).replace("\\", "\\\\").replace("'", "\\'")
+    bound = {name: str(value) for name, value in export.bind().items()}
+    with open_session(dsn, _LIMITS) as session:
+        session.ask(f"{sql} into outfile '{named}' format Parquet", "Parquet", bound)
+
+
+@contextmanager
+def _open_server(dsn: str, sql: str, export: Export) -> Iterator[Iterator[bytes]]:
+    from clickhouse_connect.driver.exceptions import ClickHouseError
+
+    from watchpost_collector.query.reader import connect
+
+    client = connect(dsn, _LIMITS)
+    try:
+        stream = client.raw_stream(sql, parameters=export.bind(), fmt="Parquet")
+        with stream:
+            yield iter(lambda: stream.read(PIECE_BYTES), b"")
+    except ClickHouseError as error:
+        raise QueryFailed(str(error), read_code(str(error))) from error
+    finally:
+        client.close()
