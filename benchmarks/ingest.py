@@ -11,7 +11,8 @@ sustained, on a fixed schedule, counted from when each request was due; and at t
 
     python benchmarks/ingest.py [--quick] [--json]
 
-`--quick` sends a tenth and takes under a minute on two quiet cores; its figures are rougher.
+`--quick` sends 15,000 spans and takes under a minute on two quiet cores; its figures are rougher
+(its few segments are not as full as a stream's). All of it sends 200,000 and takes minutes.
 Exits with 1 when a span is lost or doubled.
 """
 
@@ -31,10 +32,12 @@ from typing import Any
 from load.limit import Footprint, measure_limit, read_rows
 from load.sending import CONNECTIONS, Sent, send
 from load.server import MeasuredServer, wait_until_quiet
+from load.stages import measure_stages
 from load.traffic import SPANS_A_REQUEST, Load, build_load
 
 WARM_REQUESTS = 8
 DECODING = [sys.executable, "-m", "load.decoding", "up"]
+RECEIVING = ("main loop (HTTP)", "admission threads", "spool writer")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +48,7 @@ class Size:
     scheduled_s: float
 
 
-QUICK, FULL = Size(150, 5.0), Size(2000, 15.0)
+QUICK, FULL = Size(150, 3.0), Size(2000, 20.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,27 +163,27 @@ def measure(size: Size) -> dict[str, Any]:
             server.stop()
         footprint = read_rows(place / "gzip", place / "arrow")
         limit_s = measure_limit(place / "arrow", place / "limit", runs["gzip"].warm_segments)
-        return report(load, runs, acks, load.spans / limit_s, footprint, warm.spans, different)
+        segments = footprint.segments - len(runs["gzip"].warm_segments)
+        stages = measure_stages(place / "stages", load.spans / segments)
+        limit = load.spans / limit_s
+        return {
+            **report(load, runs, limit, footprint, warm.spans),
+            **report_acknowledgements(acks),
+            "python_differs_in": different,
+            "segments": segments,
+            **report_profile(load.spans, runs, limit, stages),
+            "load_average": os.getloadavg()[0],
+        }
 
 
 def report(
-    load: Load,
-    runs: dict[str, Run],
-    acks: dict[str, Sent],
-    limit: float,
-    footprint: Footprint,
-    warm_spans: int,
-    different: list[str],
+    load: Load, runs: dict[str, Run], limit: float, footprint: Footprint, warm_spans: int
 ) -> dict[str, Any]:
-    """The figures by name."""
+    """Throughput and size by name."""
     stored = load.spans + warm_spans
     by_table = {table: n / stored for table, n in footprint.bytes_by_table.items()}
     content, text = by_table.get("content", 0.0), load.text
     rates = {name: run.spans_per_cpu_s for name, run in runs.items()}
-    percentiles = {
-        name: {"p50": sent.percentile(0.5), "p99": sent.percentile(0.99)}
-        for name, sent in acks.items()
-    }
     return {
         "spans_per_cpu_second": round(rates["gzip"]),
         "limit_spans_per_cpu_second": round(limit),
@@ -189,11 +192,7 @@ def report(
         "plain_ratio": round(rates["plain"] / limit, 3),
         "python_spans_per_cpu_second": round(rates["python"]),
         "python_ratio": round(rates["python"] / limit, 3),
-        "python_differs_in": different,
         "spans_per_second": round(runs["gzip"].spans_per_s),
-        "ack_ms": percentiles["half"],
-        "ack_full_ms": percentiles["full"],
-        "ack_saturated_ms": percentiles["saturated"],
         "stored": load.spans,
         "sent": load.spans,
         "bytes_per_span": {
@@ -205,13 +204,45 @@ def report(
         "content_ratio": round(content * stored / footprint.content_bytes, 3),
         "content_gzip_bytes": round(text.gzip_bytes / text.spans, 1),
         "content_gzip_ratio": round(text.gzip_bytes / text.size_bytes, 3),
-        "cpu_us_per_span": {
-            name: {
-                group: round(seconds / load.spans * 1e6, 1) for group, seconds in run.cpu_s.items()
-            }
-            for name, run in runs.items()
-        },
-        "load_average": os.getloadavg()[0],
+    }
+
+
+def report_acknowledgements(acks: dict[str, Sent]) -> dict[str, Any]:
+    """Percentiles by load; `ack_ms` is at half of it."""
+    return {
+        name: {"p50": acks[load].percentile(0.5), "p99": acks[load].percentile(0.99)}
+        for name, load in (
+            ("ack_ms", "half"),
+            ("ack_full_ms", "full"),
+            ("ack_saturated_ms", "saturated"),
+        )
+    }
+
+
+def report_profile(
+    spans: int, runs: dict[str, Run], limit: float, stages: dict[str, float]
+) -> dict[str, Any]:
+    """CPU microseconds a span: by thread of each server, and by stage of the way with gzip."""
+    threads = {
+        name: {role: round(seconds / spans * 1e6, 1) for role, seconds in run.cpu_s.items()}
+        for name, run in runs.items()
+    }
+    receiving = sum(threads["gzip"].get(role, 0.0) for role in RECEIVING)
+    writing = 1e6 / limit
+    way = {
+        "receive: HTTP, unpack, check, spool": receiving,
+        "parse protobuf": stages["parse"],
+        "decode to columns (views)": max(stages["insert"] - stages["parse"] - writing, 0.0),
+        "write the rows (the limit)": writing,
+        "settle and price": stages["settle"],
+        "count what arrived": stages["count"],
+    }
+    way["merges in steps, idling, the rest"] = 1e6 / runs["gzip"].spans_per_cpu_s - sum(
+        way.values()
+    )
+    return {
+        "cpu_us_per_span": threads,
+        "cpu_us_per_span_by_stage": {name: round(us, 1) for name, us in way.items()},
     }
 
 
@@ -227,6 +258,7 @@ def print_table(result: dict[str, Any]) -> None:
         ("share of the limit, gzip", f"{result['ratio']:.2f}"),
         ("  without gzip", f"{result['plain_ratio']:.2f}"),
         ("  decoded in Python", f"{result['python_ratio']:.2f}"),
+        ("segments they came in, gzip", f"{result['segments']}"),
         ("spans a second on this machine until queryable", f"{result['spans_per_second']:,}"),
         *(
             (f"acknowledged (on disk) {at}, ms, median / 99 %", f"{ms['p50']} / {ms['p99']}")
@@ -245,6 +277,9 @@ def print_table(result: dict[str, Any]) -> None:
         print(f"{name:<56}{value:>16}")
     differs = ", ".join(result["python_differs_in"]) or "none"
     print(f"columns in which the Python variant differs: {differs}")
+    print(f"{'CPU microseconds a span by stage, gzip':<38}{'gzip':>12}")
+    for stage, used in result["cpu_us_per_span_by_stage"].items():
+        print(f"  {stage:<36}{used:>12.1f}")
     print_profile(result["cpu_us_per_span"])
     print(f"load average at the end: {result['load_average']:.1f} on {os.cpu_count()} cores")
 

@@ -47,12 +47,8 @@ _TYPES: dict[str, pa.DataType] = {
     "links": _LIST,
     "attributes": _MAP,
     "resource": _MAP,
-    "content_trace_id": _TEXT,
-    "content_span_id": _TEXT,
     "counted": _FLAG,
     "version": _COUNT,
-    "finish": _TIME,
-    "has_usage": _FLAG,
 }
 WORK_SCHEMA = pa.schema(list(_TYPES.items()))
 
@@ -61,27 +57,17 @@ _KEY = ("project", "trace_id", "span_id", "start")
 _CALL_ONLY = (
     *("template_hash", "cache_read_tokens", "cache_write_tokens", "cache_write_1h_tokens"),
     *("reasoning_tokens", "audio_input_tokens", "audio_output_tokens", "cost_reported"),
-    *("context_use", "retries", "blocked", "guard_action", "content_trace_id"),
-    *("content_span_id", "counted", "version"),
+    *("context_use", "retries", "blocked", "guard_action", "counted", "version"),
 )
-SPAN_COLUMNS = [
-    name for name in _TYPES if name not in (*_MESSAGES, *_CALL_ONLY, "finish", "has_usage")
-]
+SPAN_COLUMNS = [name for name in _TYPES if name not in (*_MESSAGES, *_CALL_ONLY)]
 CONTENT_COLUMNS = [*_KEY, *_MESSAGES, "spool_segment"]
 _SPAN_ONLY = (
-    *("scope_name", "vcs_revision", "agent_name", "workflow_name", "service_tier"),
+    *("vcs_revision", "agent_name", "workflow_name", "service_tier"),
     *("system_fingerprint", "parameters", "tool_name", "tool_call_id", "tool_arguments"),
-    *("tool_result", "has_content", "verdict_count", "events", "links", "attributes"),
-    *("resource", "status_message", "finish", "has_usage"),
+    *("tool_result", "verdict_count", "events", "links", "attributes"),
+    *("resource", "status_message"),
 )
 CALL_COLUMNS = [name for name in _TYPES if name not in (*_MESSAGES, *_SPAN_ONLY)]
-LINK_COLUMNS = [
-    *_KEY,
-    *("parent_span_id", "finish", "scope_name", "response_id", "has_usage", "prompt_name"),
-    *("prompt_version", "template_hash", "session_id", "user_id", "tags", "segments"),
-    *("ttft_ms", "streaming", "cost_reported", "context_use", "retries", "blocked"),
-    *("guard_action", "content_trace_id", "content_span_id", "spool_segment"),
-]
 VERDICT_SCHEMA = pa.schema(
     [
         *((name, _TEXT) for name in ("project", "trace_id", "span_id")),

@@ -23,7 +23,6 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from load.columns import (
     CALL_COLUMNS,
     CONTENT_COLUMNS,
-    LINK_COLUMNS,
     NAMES,
     SEGMENT_PREFIX,
     SPAN_COLUMNS,
@@ -36,7 +35,6 @@ from watchpost_collector.store import client
 from watchpost_collector.store.client import Store
 
 _DAY_NS = 86_400 * 10**9
-_BURIED = 2**64 - 1
 _KINDS = {
     "chat": "generation",
     "generate_content": "generation",
@@ -77,8 +75,6 @@ def insert_decoded(store: Store, body: bytes | Path, segment: str) -> None:
         "verdicts": _to_arrow(verdicts, VERDICT_SCHEMA),
         # Where tokens become money, in SQL here as there; from it rows go on into `calls`.
         "to_price": calls.select(CALL_COLUMNS),
-        "calls": _bury_parents(calls),
-        "links": calls.select(LINK_COLUMNS),
     }
     with store._writer.use(segment) as writer:
         for table, block in inserts.items():
@@ -103,17 +99,6 @@ def _to_arrow(rows: Sequence[_Row], schema: pa.Schema) -> pa.Table:
     columns = zip(*rows, strict=True) if rows else [()] * len(schema)
     arrays = [pa.array(c, field.type) for c, field in zip(columns, schema, strict=True)]
     return pa.Table.from_arrays(arrays, schema=schema)
-
-
-def _bury_parents(calls: pa.Table) -> pa.Table:
-    """The tombstones of the parents of calls with usage."""
-    tokens = pc.field("input_tokens") + pc.field("output_tokens")
-    inner = calls.filter((pc.field("parent_span_id") != "") & (tokens > 0))
-    kept = inner.select(["project", "trace_id", "parent_span_id", "start", "spool_segment"])
-    kept = kept.rename_columns(["project", "trace_id", "span_id", "start", "spool_segment"])
-    rows = kept.num_rows
-    kept = kept.append_column("counted", pa.repeat(pa.scalar(False), rows))
-    return kept.append_column("version", pa.repeat(pa.scalar(_BURIED, pa.uint64()), rows))
 
 
 def _read_spans(
@@ -148,7 +133,6 @@ def _read_span(
     service, prompt, version = resource.get("service.name", ""), *_prompt(named)
     inputs, outputs = get("input_messages", ""), get("output_messages", "")
     system, tools = get("system_instructions", ""), get("tool_definitions", "")
-    has_messages = bool(inputs or outputs)
     first_s = get("ttft_s")
     cost = get("cost_reported")
     duration_ms = took_ns / 1e6
@@ -172,11 +156,10 @@ def _read_span(
         list(segments.items()),
         *(get("tool_name", ""), get("tool_call_id", "")),
         *(get("tool_arguments", ""), get("tool_result", "")),
-        *(inputs, outputs, system, tools, bool(has_messages or system or tools), len(guards)),
+        *(inputs, outputs, system, tools, bool(inputs or outputs or system or tools), len(guards)),
         *(events, [f"{link.trace_id.hex()}:{link.span_id.hex()}" for link in span.links]),
         *(list(attributes.items()), list(resource.items())),
-        *(trace_id if has_messages else "", span_id if has_messages else "", True, 1),
-        *(start + int(duration_ms * 1_000_000), counts[0] + counts[1] > 0),
+        *(True, 1),
     )
     place = (project, trace_id, span_id, start, service, environment, model or asked)
     return row, [(*place, prompt, version, *_verdict(guard), segment) for guard in guards]
@@ -265,15 +248,11 @@ def _verdict(guard: dict[str, str]) -> _Row:
 
 
 def _hash_in_sql(store: Store) -> None:
-    """Keys of `links` that only the engine can compute get the default it computes them by."""
-    keys = {
-        "trace_key": "xxHash32(project, trace_id)",
-        "response_key": "if(response_id = '', 0, xxHash32(project, response_id))",
-    }
-    for name, expression in keys.items():
-        store.command(
-            f"alter table {client.DATABASE}.links modify column {name} UInt32 default {expression}"
-        )
+    """A key of `calls` that only the engine can compute gets the default it computes it by."""
+    store.command(
+        f"alter table {client.DATABASE}.to_price modify column response_key UInt32 "
+        "default if(response_id = '', 0, xxHash32(project, response_id))"
+    )
 
 
 def _insert_first(store: Store, body: bytes | Path, segment: str) -> None:

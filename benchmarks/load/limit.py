@@ -12,7 +12,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import subprocess
 import sys
 import time
 from collections.abc import Iterable
@@ -22,7 +21,7 @@ from typing import Any
 
 from clickhouse_connect import get_client
 
-from load.server import wait_until_quiet
+from load.server import run_step, wait_until_quiet
 from watchpost_collector.store.client import DATABASE, PINNED, open_store
 from watchpost_collector.store.migrate import migrate
 
@@ -35,28 +34,21 @@ _TARGET = re.compile(r"\sTO\s+(?:\w+\.)?`?(\w+)`?", re.IGNORECASE)
 
 @dataclass(frozen=True, slots=True)
 class Footprint:
-    """Bytes on disk by table after all merges, and the bytes of message text in them."""
+    """Bytes on disk by table after all merges, bytes of message text in them, and segments."""
 
     bytes_by_table: dict[str, int]
     content_bytes: int
+    segments: int
 
 
 def read_rows(data: Path, place: Path) -> Footprint:
     """Write a stopped server's rows below `place`; what they take on disk."""
-    return Footprint(**json.loads(_run("read", data, place)))
+    return Footprint(**json.loads(run_step("load.limit", "read", data, place)))
 
 
 def measure_limit(place: Path, store: Path, warm: Iterable[str]) -> float:
     """CPU seconds to insert what `read_rows` left in `place`; segments of `warm` go first."""
-    return float(_run("insert", place, store, *sorted(warm)))
-
-
-def _run(step: str, *words: Path | str) -> str:
-    command = [sys.executable, "-m", "load.limit", step, *map(str, words)]
-    paths = [str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH", "")]
-    environ = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths))}
-    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, env=environ)
-    return done.stdout.splitlines()[-1]
+    return float(run_step("load.limit", "insert", place, store, *sorted(warm)))
 
 
 def segment_tables(client: Any) -> list[str]:
@@ -94,7 +86,8 @@ def _read(data: Path, place: Path) -> None:
         f"length(system_instructions) + length(tool_definitions)) from {DATABASE}.content"
     ).result_rows
     own = {str(table): int(size) for table, size in sizes if table in tables}
-    print(json.dumps({"bytes_by_table": own, "content_bytes": int(text)}))
+    segments = len({path.stem for path in place.iterdir()})
+    print(json.dumps({"bytes_by_table": own, "content_bytes": int(text), "segments": segments}))
 
 
 def _insert(place: Path, store: Path, warm: set[str]) -> None:

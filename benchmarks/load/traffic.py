@@ -13,6 +13,7 @@ import os
 import random
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from functools import cache
 from pydoc_data.topics import topics
 from typing import Any
 
@@ -69,8 +70,7 @@ class Writer:
 
     def __init__(self, seed: int) -> None:
         self.random = random.Random(seed)
-        words = " ".join(topics.values()).split()
-        self._pieces = [" ".join(words[i : i + 3]) for i in range(len(words) - 3)]
+        self._pieces = _cut_pieces()
 
     def write(self, words: int) -> str:
         """About that many words."""
@@ -79,6 +79,12 @@ class Writer:
     def message(self, role: str, words: int) -> dict[str, Any]:
         """One message in OpenTelemetry's shape."""
         return {"role": role, "parts": [{"type": "text", "content": self.write(words)}]}
+
+
+@cache
+def _cut_pieces() -> list[str]:
+    words = " ".join(topics.values()).split()
+    return [" ".join(words[i : i + 3]) for i in range(len(words) - 3)]
 
 
 def build_load(requests: int, now_ns: int, seed: int = SEED) -> Load:
