@@ -32,7 +32,7 @@ def test_a_segment_inserted_again_changes_nothing(store: Store, tmp_path: Path) 
     store.insert_segment(body, segment)
     store.insert_segment(path, segment)
 
-    for table in ("spans", "content", "calls", "links"):
+    for table in ("spans", "content", "calls"):
         assert count_rows(store, table, segment) == 5, table
 
 
@@ -80,7 +80,7 @@ def test_a_removed_segment_leaves_no_row_and_can_come_again_under_another_name(
     store.remove_segment(first)
 
     assert store.count_segment(first).spans == 0
-    assert all(count_rows(store, table, first) == 0 for table in ("calls", "content", "links"))
+    assert all(count_rows(store, table, first) == 0 for table in ("calls", "content", "spans"))
     store.insert_segment(pack_segment(second, spans, first), second)
     assert count_rows(store, "generations", first) == 2
 

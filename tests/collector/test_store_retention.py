@@ -15,7 +15,7 @@ from watchpost_collector.store.retention import TABLES, apply_retention, read_fr
 from watchpost_collector.store.rollup import close_hours
 from watchpost_collector.store.settle import settle
 
-SPAN_TABLES = ("spans", "calls", "links")
+SPAN_TABLES = ("spans", "calls")
 MESSAGE = {"gen_ai__input__messages": '[{"role":"user","content":"hello"}]'}
 HOUR_MS = 3_600_000
 

@@ -32,7 +32,7 @@ def read_raw(store: Store, project: str) -> list[tuple[object, ...]]:
     return store.query(
         "select toStartOfHour(start) as hour, model, prompt_name, count(), "
         "countIf(status = 'error'), countIf(blocked), "
-        f"countIf(usage_source != 'none' and cost is null), {SUMS}, "
+        f"countIf(price_state = 'unpriced'), {SUMS}, "
         "sum(toDecimal128(ifNull(cost, 0), 9)), round(sum(duration_ms), 6) "
         "from watchpost.generations where project = {p:String} group by all order by all",
         {"p": project},

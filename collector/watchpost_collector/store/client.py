@@ -42,6 +42,8 @@ PINNED: Mapping[str, str | int] = {
     "materialized_views_ignore_errors": 0,
     # History that is brought in late may hold years in one segment: slower, but never refused.
     "max_partitions_per_insert_block": 0,
+    # What is searched is indexed when parts merge, not while somebody waits.
+    "exclude_materialize_skip_indexes_on_insert": "words_index",
     # ClickHouse's own logs outgrow small data many times over; nobody here reads them.
     "log_queries": 0,
     "log_query_threads": 0,
@@ -56,7 +58,7 @@ _UNPLANNED: Mapping[str, str] = {
 }
 
 # Every table that holds rows of a segment, and can therefore be cleaned of one.
-SEGMENT_TABLES = ("spans", "content", "verdicts", "calls", "links")
+SEGMENT_TABLES = ("spans", "content", "verdicts", "calls")
 
 
 class StoreUnavailable(CollectorError):

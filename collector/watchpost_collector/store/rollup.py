@@ -1,9 +1,10 @@
-"""Closing hours: counts each past hour once from `calls` into `usage_closed`.
+"""Closing hours: counts what happened in each past hour, once, and keeps it.
 
-Readers use the view `usage_hourly`, which takes closed hours from here and all others from the
-calls themselves, so that it is right before, during and after this job. An hour some of whose calls
-have expired keeps what was counted, and a late call is added to it. This file knows hours and
-dimensions; it does not know what a call is or when it is run.
+Calls go into `usage_closed`, checks into `guards_closed`. Readers use the views `usage_hourly` and
+`guards_hourly`, which take closed hours from there and all others from the rows themselves, so that
+they are right before, during and after this job. An hour some of whose calls have expired keeps
+what was counted, and a late call is added to it. This file knows hours and dimensions; it does not
+know what a call is or when it is run.
 """
 
 from __future__ import annotations
@@ -12,30 +13,61 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from watchpost.errors import ConfigError
 from watchpost_collector import fault
 from watchpost_collector.store.client import Store
 from watchpost_collector.store.retention import FRONTIER_SQL, read_frontier
 
 # Late calls are common for a few minutes; an hour closed too early is only counted again.
 GRACE_MINUTES = 10
-# Values of a dimension kept by name per project and hour; the rest is counted as 'other'.
+# The time of a write is taken when it begins: an hour written to later than this may get more rows.
+QUIET_S = 60
+# Values of a dimension kept by name per project and closing; the rest is counted as 'other'.
 MOST_VALUES = 1000
+OTHER = "other"
+# Segment keys that can be dimensions: each multiplies the rows of an hour.
+MOST_SEGMENT_KEYS = 8
 _HOURS_AT_ONCE = 24
 
 
-def close_hours(store: Store, grace_minutes: int = GRACE_MINUTES) -> list[datetime]:
-    """Close every past hour that is open, oldest first, and return them.
+def declare_segments(store: Store, keys: Sequence[str]) -> list[str]:
+    """Make these user segments, and no others, dimensions of the rollups from now on.
 
-    Safe to stop anywhere: an hour counts as closed only after its rows are stored, and a call that
-    arrives meanwhile opens it again.
+    Returns the keys whose part changed. Hours that are closed stay as they were counted. Raises
+    ConfigError for more than eight.
+    """
+    wanted = set(keys)
+    if len(wanted) > MOST_SEGMENT_KEYS:
+        raise ConfigError(
+            "segments",
+            ",".join(keys),
+            f"name at most {MOST_SEGMENT_KEYS}: each multiplies the rows",
+        )
+    rows = store.query("select key from watchpost.segment_keys final where declared")
+    changed = sorted(wanted ^ {str(key) for (key,) in rows})
+    if changed:
+        store.insert_rows(
+            "segment_keys", ["key", "declared"], [[key, key in wanted] for key in changed]
+        )
+    return changed
+
+
+def close_hours(
+    store: Store, grace_minutes: int = GRACE_MINUTES, quiet_s: int = 0
+) -> list[datetime]:
+    """Close every past hour that is open and was not written to lately, oldest first.
+
+    Returns them. Safe to stop anywhere: an hour counts as closed only after its rows are stored,
+    and a call that arrives meanwhile opens it again.
     """
     open_hours = [
         row[0]
         for row in store.query(
             "select hour from watchpost.hours group by hour "
             "having max(closed) <= max(touched) "
+            "and max(touched) <= now64(6) - toIntervalSecond({quiet:UInt32}) "
             "and hour < toStartOfHour(now() - toIntervalMinute({grace:UInt32})) order by hour",
-            {"grace": grace_minutes},
+            {"grace": grace_minutes, "quiet": quiet_s},
         )
     ]
     kept = _find_kept(store, open_hours)
@@ -79,24 +111,30 @@ def _close(store: Store, hours: list[datetime], kept: _Kept | None = None) -> No
         "counted": kept.counted if kept else "1970-01-01 00:00:00",
     }
     store.command(_ARRIVALS, bound)
-    store.command(_COUNT, bound)
-    if kept:
-        store.command(_KEEP, bound)
+    for count, keep in ((_COUNT_CALLS, _KEEP_CALLS), (_COUNT_VERDICTS, _KEEP_VERDICTS)):
+        store.command(count, bound)
+        if kept:
+            store.command(keep, bound)
     fault.reach("half_closed")
     store.command(
         "insert into watchpost.hours (hour, closed) "
         "select arrayJoin({hours:Array(DateTime('UTC'))}), {closed:DateTime64(6, 'UTC')}",
         bound,
     )
-    store.command(
-        "alter table watchpost.usage_closed delete "
-        "where hour in {hours:Array(DateTime('UTC'))} and closed < {closed:DateTime64(6, 'UTC')}",
-        bound,
-        {"mutations_sync": 1},
-    )
+    for table in ("usage_closed", "guards_closed"):
+        superseded = (
+            f"from watchpost.{table} where hour in {{hours:Array(DateTime('UTC'))}} "
+            "and closed < {closed:DateTime64(6, 'UTC')}"
+        )
+        if store.query(f"select 1 {superseded} limit 1", bound).rows:
+            store.command(f"delete {superseded}", bound, {"lightweight_deletes_sync": 1})
 
 
-_CAPPED = ("service_version", "model", "prompt_name", "prompt_version")
+# The segments of a row that are dimensions.
+_DECLARED = (
+    "mapFilter((key, value) -> has((select groupArray(key) from watchpost.segment_keys final "
+    "where declared), key), {})"
+)
 
 
 def _cap(column: str) -> str:
@@ -104,9 +142,22 @@ def _cap(column: str) -> str:
     return (
         f"if((g.project, g.{column}) in (select project, {column} from counted "  # noqa: S608
         f"group by project, {column} order by count() desc limit {{most:UInt32}} by project), "
-        f"g.{column}, 'other') as {column}"
+        f"g.{column}, '{OTHER}') as {column}"
     )
 
+
+_PAIRS = f"{_DECLARED.format('segments')}::Array(Tuple(String, String))"
+# Of every declared key its most frequent values.
+_SEGMENTS = f"""
+mapSort(mapApply(
+    (key, value) -> (key, if(has((
+        select groupArray(concat(project, '\\0', pair.1, '\\0', pair.2)) from (
+            select project, arrayJoin({_PAIRS}) as pair
+            from counted group by project, pair
+            order by count() desc limit {{most:UInt32}} by project, pair.1)
+    ), concat(g.project, '\\0', key, '\\0', value)), value, '{OTHER}')),
+    {_DECLARED.format("g.segments")})) as segments
+"""  # noqa: S608
 
 _KEPT = f"""
 select hour, projects, toString(counted)
@@ -127,42 +178,70 @@ order by hour
 _ARRIVALS = """
 insert into watchpost.hour_arrivals
 select toStartOfHour(start) as hour, project, min(stored)
-from watchpost.calls
-where toStartOfHour(start) in {hours:Array(DateTime('UTC'))} and counted
+from (
+    select start, project, stored from watchpost.calls where counted
+    union all
+    select start, project, stored from watchpost.verdicts
+)
+where toStartOfHour(start) in {hours:Array(DateTime('UTC'))}
 group by hour, project
 """
 
 # What was counted of the kept projects, beside what came since; a crash leaves rows of a closing
 # that no hour names, and the next one removes them.
 _KEEP = """
-insert into watchpost.usage_closed
-select before.* replace ({closed:DateTime64(6, 'UTC')} as closed)
-from watchpost.usage_closed as before
-where hour in {hours:Array(DateTime('UTC'))} and project in {kept:Array(String)}
-    and before.closed = {counted:DateTime64(6, 'UTC')}
+insert into watchpost.{table}
+select before.* replace ({{closed:DateTime64(6, 'UTC')}} as closed)
+from watchpost.{table} as before
+where hour in {{hours:Array(DateTime('UTC'))}} and project in {{kept:Array(String)}}
+    and before.closed = {{counted:DateTime64(6, 'UTC')}}
 """
+_KEEP_CALLS = _KEEP.format(table="usage_closed")
+_KEEP_VERDICTS = _KEEP.format(table="guards_closed")
 
-_COUNT = f"""
-insert into watchpost.usage_closed
+# The rows of these hours; of the kept projects only what came after their last closing.
+_COUNTED = """
 with counted as (
-    select * from watchpost.calls final
-    where toStartOfHour(start) in {{hours:Array(DateTime('UTC'))}} and counted
+    select * from watchpost.{table}
+    where toStartOfHour(start) in {{hours:Array(DateTime('UTC'))}}
         and (project not in {{kept:Array(String)}}
             or (arrived > {{counted:DateTime64(6, 'UTC')}}
                 and arrived <= {{closed:DateTime64(6, 'UTC')}}))
 )
+"""
+
+_COUNT_CALLS = f"""
+insert into watchpost.usage_closed
+{_COUNTED.format(table="calls final").replace("where", "where counted and", 1)}
 select
     toStartOfHour(g.start) as hour, g.project as project, g.service as service,
     {_cap("service_version")},
     g.environment as environment, g.operation as operation, g.provider as provider,
-    {_cap("model")}, {_cap("prompt_name")}, {_cap("prompt_version")},
+    {_cap("model")}, {_cap("prompt_name")}, {_cap("prompt_version")}, {_SEGMENTS},
     count(), countIf(g.status = 'error'), countIf(g.blocked),
-    countIf(g.usage_source != 'none' and g.cost is null), countIf(g.usage_source = 'none'),
+    countIf(g.price_state = 'unpriced'), countIf(g.usage_source = 'none'),
+    countIf(g.usage_source = 'estimated'),
     sum(g.input_tokens), sum(g.output_tokens), sum(g.cache_read_tokens),
     sum(g.cache_write_tokens), sum(g.reasoning_tokens),
     sum(toDecimal128(ifNull(g.cost, 0), 9)), sum(g.duration_ms),
-    quantilesTDigestState(0.5, 0.9, 0.95, 0.99)(g.duration_ms),
-    quantilesTDigestStateIf(0.5, 0.9, 0.95, 0.99)(ifNull(g.ttft_ms, 0), g.ttft_ms is not null),
+    sumMapIf(map(toString(g.error_type), toUInt64(1)), g.status = 'error'),
+    quantilesTimingState(0.5, 0.95)(log(1 + g.duration_ms) * 1500),
+    quantilesTimingStateIf(0.5, 0.95)(log(1 + ifNull(g.ttft_ms, 0)) * 1500, g.ttft_ms is not null),
+    {{closed:DateTime64(6, 'UTC')}}
+from counted as g
+group by all
+"""  # noqa: S608
+
+_COUNT_VERDICTS = f"""
+insert into watchpost.guards_closed
+{_COUNTED.format(table="verdicts")}
+select
+    toStartOfHour(g.start) as hour, g.project as project, g.service as service,
+    g.environment as environment, {_cap("model")}, {_cap("prompt_name")}, {_cap("prompt_version")},
+    g.guard as guard, g.direction as direction, g.action as action, {_SEGMENTS},
+    count(), countIf(g.tripped), countIf(g.failed),
+    sumMapIf(map(toString(g.label), toUInt64(1)), g.tripped and g.label != ''),
+    sum(g.duration_ms), quantilesTimingState(0.5, 0.95)(log(1 + g.duration_ms) * 1500),
     {{closed:DateTime64(6, 'UTC')}}
 from counted as g
 group by all

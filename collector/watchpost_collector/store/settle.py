@@ -1,24 +1,29 @@
-"""Settling: which spans of a segment are the same call, where one span alone cannot tell.
+"""Settling: which spans of a segment are the same call as others, whenever those arrived.
 
-The insert itself buries the parent of every call with usage. Three things only show in a whole
-trace or across two: a call without usage between or beside others, the same response seen from
-two traces, and what the outer span knew (prompt, session, verdicts) that the counted one lacks.
-`find_doubles` decides, from plain values; the rest reads and writes. Nothing here sees text.
+Stacked instrumentations record one call several times: nested within a trace, or side by side in
+two traces that name the same response. One span of a stack counts, the innermost; it is given what
+only those around it knew (prompt, session, verdicts). `find_doubles` and `find_offers` decide, from
+plain values; the rest reads and writes. Nothing here sees text.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from watchpost_collector.store.client import Store
 
 # A trace with more calls than this is settled by the insert's own rule alone.
 MOST_CALLS_OF_A_TRACE = 2000
-_BURIED = 2**64 - 1
+_HOUR_S = 3600
+_HOUR_NS = _HOUR_S * 10**9
 # Keys go as a parameter, and over HTTP a parameter goes in the address.
-_KEYS_A_QUERY = 500
+_KEYS_A_QUERY = 1000
+
+Key = tuple[str, str, str]
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,12 +41,18 @@ class Seen:
     has_usage: bool
 
     @property
-    def key(self) -> tuple[str, str, str]:
-        """What `calls` knows it by."""
+    def key(self) -> Key:
+        """What it is known by."""
         return self.project, self.trace_id, self.span_id
 
+    @property
+    def place(self) -> tuple[str, int, str, str]:
+        """Where it lies in `calls`: its key in the table's order, the hour in Unix seconds."""
+        hour = self.start_ns // _HOUR_NS * _HOUR_S
+        return self.project, hour, self.trace_id, self.span_id
 
-def find_doubles(spans: Iterable[Seen]) -> set[tuple[str, str, str]]:
+
+def find_doubles(spans: Iterable[Seen]) -> set[Key]:
     """The keys of the spans that are a call another span already counts.
 
     Within a trace the deepest span of a chain counts, but one with usage before one without.
@@ -49,7 +60,7 @@ def find_doubles(spans: Iterable[Seen]) -> set[tuple[str, str, str]]:
     instrumentations, and one lies within the other in time.
     """
     unique = {span.key: span for span in spans}
-    buried: set[tuple[str, str, str]] = set()
+    buried: set[Key] = set()
     for span in unique.values():
         if span.has_usage:
             buried.update(_chain_above(span, unique))
@@ -64,33 +75,69 @@ def find_doubles(spans: Iterable[Seen]) -> set[tuple[str, str, str]]:
     return buried | _same_responses(unique.values())
 
 
+def find_offers(spans: Iterable[Seen]) -> list[list[tuple[Seen, Seen]]]:
+    """Who can give what it knows to whom, as (inner, outer) pairs, the nearest outer spans first.
+
+    A span gives to every call with usage below it in its unbroken chain, and to one that lies
+    within it in time, names the same response and was seen by another instrumentation.
+    """
+    unique = {span.key: span for span in spans}
+    rounds: list[list[tuple[Seen, Seen]]] = [[]]
+    for inner in unique.values():
+        if not inner.has_usage:
+            continue
+        for distance, key in enumerate(_chain_above(inner, unique)):
+            rounds.extend([] for _ in range(distance + 1 - len(rounds)))
+            rounds[distance].append((inner, unique[key]))
+    for group in _by_response(unique.values()):
+        rounds[0] += [
+            (inner, outer)
+            for inner in group
+            for outer in group
+            if inner.has_usage
+            and inner.trace_id != outer.trace_id
+            and inner.scope != outer.scope
+            and outer.start_ns <= inner.start_ns
+            and inner.end_ns <= outer.end_ns
+        ]
+    return rounds if rounds[0] else []
+
+
 def settle(store: Store, segment: str = "") -> int:
     """Settle the calls a segment touches ('' for all that came since yesterday).
 
     Returns the spans buried. One narrow query says that nothing in the segment can be a double, and
-    then that was all. Safe to repeat: a burial is a row that says the same again.
+    then that was all. Safe to repeat: what is settled already is left alone.
     """
-    if not _may_hold_doubles(store, segment):
+    if not store.query(_GATE, {"segment": segment}).rows:
         return 0
     seen = _candidates(store, segment)
-    # The insert buried the direct parents of calls with usage already.
-    known = {(span.project, span.trace_id, span.parent_span_id) for span in seen if span.has_usage}
-    fresh = _not_yet_buried(store, sorted(find_doubles(seen) - known))
-    if fresh:
-        store.insert_rows(
-            "calls",
-            ["project", "trace_id", "span_id", "start", "spool_segment", "counted", "version"],
-            [[*key, start, origin, False, _BURIED] for key, start, origin in fresh],
-        )
-    store.command(_CARRY, {"segment": segment})
-    return len(fresh)
+    unique = {span.key: span for span in seen}
+    doubles = [unique[key].place for key in sorted(find_doubles(seen))]
+    buried = sum(_bury(store, chunk) for chunk in _chunks(doubles))
+    for pairs in find_offers(seen):
+        for chunk in _chunks([(*inner.place, *outer.place) for inner, outer in pairs]):
+            store.command(_CARRY, {"pairs": chunk})
+    return buried
 
 
-def _chain_above(
-    span: Seen, unique: Mapping[tuple[str, str, str], Seen]
-) -> list[tuple[str, str, str]]:
+def _bury(store: Store, places: Sequence[object]) -> int:
+    """Say of these spans, as far as they still count, that they do not; how many that were."""
+    bound = {"places": places}
+    [(count,)] = store.query(f"select count() {_STILL_COUNTED}", bound).rows
+    if count:
+        store.command(_BURY, bound)
+    return int(count)
+
+
+def _chunks(items: Sequence[_T]) -> Iterator[Sequence[_T]]:
+    for begin in range(0, len(items), _KEYS_A_QUERY):
+        yield items[begin : begin + _KEYS_A_QUERY]
+
+
+def _chain_above(span: Seen, unique: Mapping[Key, Seen]) -> list[Key]:
     """The unbroken line of LLM spans over this one; a loop of parents ends it."""
-    line: list[tuple[str, str, str]] = []
+    line: list[Key] = []
     key = (span.project, span.trace_id, span.parent_span_id)
     while key in unique and key not in line and key != span.key:
         line.append(key)
@@ -98,13 +145,18 @@ def _chain_above(
     return line
 
 
-def _same_responses(spans: Iterable[Seen]) -> set[tuple[str, str, str]]:
-    by_response: dict[tuple[str, str], list[Seen]] = defaultdict(list)
+def _by_response(spans: Iterable[Seen]) -> Iterator[list[Seen]]:
+    """The spans that name one response, for each that several name."""
+    groups: dict[tuple[str, str], list[Seen]] = defaultdict(list)
     for span in spans:
         if span.response_id:
-            by_response[span.project, span.response_id].append(span)
-    buried: set[tuple[str, str, str]] = set()
-    for group in by_response.values():
+            groups[span.project, span.response_id].append(span)
+    return (group for group in groups.values() if len(group) > 1)
+
+
+def _same_responses(spans: Iterable[Seen]) -> set[Key]:
+    buried: set[Key] = set()
+    for group in _by_response(spans):
         # Latest start first: the inner span is met before the outer one it lies in.
         group.sort(key=lambda seen: (seen.has_usage, seen.start_ns), reverse=True)
         for place, inner in enumerate(group):
@@ -124,13 +176,6 @@ def _one_within_other(one: Seen, other: Seen) -> bool:
     )
 
 
-def _may_hold_doubles(store: Store, segment: str) -> bool:
-    """Whether any trace or response of the segment has two spans that could be one call."""
-    [(first, last)] = store.query(_TIMES, {"segment": segment})
-    bound = {"segment": segment, "first": first, "last": last}
-    return len(store.query(_GATE, bound)) > 0
-
-
 def _candidates(store: Store, segment: str) -> list[Seen]:
     """The spans of every chain and every shared response that this segment has a part in."""
     rows = store.query(_CANDIDATES, {"segment": segment, "most": MOST_CALLS_OF_A_TRACE})
@@ -140,95 +185,80 @@ def _candidates(store: Store, segment: str) -> list[Seen]:
     ]
 
 
-def _not_yet_buried(
-    store: Store, keys: Sequence[tuple[str, str, str]]
-) -> list[tuple[tuple[str, str, str], object, str]]:
-    found: list[tuple[tuple[str, str, str], object, str]] = []
-    for begin in range(0, len(keys), _KEYS_A_QUERY):
-        rows = store.query(
-            "select project, trace_id, span_id, start, spool_segment from watchpost.calls final "
-            "where counted and (project, trace_id, span_id) "
-            "in {keys:Array(Tuple(String, String, String))}",
-            {"keys": keys[begin : begin + _KEYS_A_QUERY]},
-        )
-        found += [((str(a), str(b), str(c)), start, str(origin)) for a, b, c, start, origin in rows]
-    return found
-
-
 _MINE = "if({segment:String} = '', stored >= yesterday(), spool_segment = {segment:String})"
-_TIMES = f"""
-select toString(toStartOfTenMinutes(min(start) - interval 15 minute)),
-    toString(toStartOfTenMinutes(max(start) + interval 15 minute))
-from watchpost.links where {_MINE}
-"""  # noqa: S608
+# The hours in which the other spans of a call may have started: from a quarter of an hour before it
+# to its end, a day at most. (Hours rather than moments, because they stand in the table's key.)
+_HOURS = """arrayJoin(arrayMap(
+    i -> toStartOfHour(start - interval 15 minute) + i * 3600,
+    range(1 + toUInt32(least(23, dateDiff('hour', start - interval 15 minute,
+        start + toIntervalMillisecond(greatest(toInt64(duration_ms), 900000))))))))"""
+_TRACES = f"select project, {_HOURS} as hour, trace_id from watchpost.calls where {_MINE}"  # noqa: S608
+_RESPONSES = (
+    f"select project, {_HOURS} as hour, response_key from watchpost.calls "  # noqa: S608
+    f"where {_MINE} and response_key != 0"
+)
 
-# Reads hashes and ids only, for the many segments in which nothing is doubled: it may say yes to
-# what is none (a hash that two traces share), never no. Both halves look up nothing but their key,
-# because what the engine must plan costs more than what it reads.
+# Reads ids and hashes only, for the many segments in which nothing is doubled: it may say yes to
+# what is none (a hash that two responses share), never no.
 _GATE = f"""
-select 1 from watchpost.links
-where toStartOfTenMinutes(start) between {{first:DateTime('UTC')}} and {{last:DateTime('UTC')}}
-    and trace_key in (select trace_key from watchpost.links where {_MINE})
-group by trace_key
+select 1 from watchpost.calls
+where (project, toStartOfHour(start), trace_id) in ({_TRACES})
+group by project, trace_id
 having count() > 1 and notEmpty(arrayIntersect(groupArray(span_id), groupArray(parent_span_id)))
 limit 1
 union all
-select 1 from watchpost.links
-where toStartOfTenMinutes(start) between {{first:DateTime('UTC')}} and {{last:DateTime('UTC')}}
-    and response_key != 0
-    and response_key in (select response_key from watchpost.links where {_MINE})
-group by response_key having uniqExact(scope_name) > 1
+select 1 from watchpost.calls
+where (project, toStartOfHour(start), response_key) in ({_RESPONSES})
+group by project, response_key having uniqExact(scope_name) > 1
 limit 1
 """  # noqa: S608
 
-# What a segment brought, and the rows of its traces and responses. Spans of one call start close
-# together, so a quarter of an hour around the segment is searched, by four-byte hashes.
-_AROUND = f"""
+_CANDIDATES = f"""
 with
-    mine as (
-        select start, trace_key, response_key from watchpost.links
-        where {_MINE}
+    around as (
+        select * from watchpost.calls
+        where (project, toStartOfHour(start), trace_id) in ({_TRACES})
     ),
-    (select (toStartOfTenMinutes(min(start) - interval 15 minute),
-             toStartOfTenMinutes(max(start) + interval 15 minute)) from mine) as times,
-    near as (
-        select * from watchpost.links
-        where toStartOfTenMinutes(start) between times.1 and times.2
-    ),
-    around as (select * from near where trace_key in (select trace_key from mine)),
     echoes as (
-        select * from near
-        where response_key in (select response_key from mine where response_key != 0)
-    )
-"""  # noqa: S608
-
-_CANDIDATES = (
-    _AROUND  # noqa: S608
-    + """,
-    chained as (
-        select project, trace_id from around
-        where (project, trace_id, parent_span_id) in (select project, trace_id, span_id from around)
+        select * from watchpost.calls
+        where (project, toStartOfHour(start), response_key) in ({_RESPONSES})
     ),
-    shared as (
-        select project, response_id from echoes
-        group by project, response_id having uniqExact(scope_name) > 1
+    near as (
+        select * from around
+        where (project, trace_id) in (
+            select project, trace_id from around group by project, trace_id
+            having notEmpty(arrayIntersect(groupArray(span_id), groupArray(parent_span_id))))
+        union all
+        select * from echoes
+        where (project, response_id) in (
+            select project, response_id from echoes group by project, response_id
+            having uniqExact(scope_name) > 1)
     )
 select
     project, trace_id, span_id, parent_span_id, scope_name, response_id,
-    toUnixTimestamp64Nano(start), toUnixTimestamp64Nano(finish), has_usage
+    toUnixTimestamp64Nano(start), toUnixTimestamp64Nano(start) + toInt64(duration_ms * 1000000),
+    input_tokens + output_tokens > 0
 from near
-where trace_key in (select trace_key from mine) and (project, trace_id) in chained
-    or response_key in (select response_key from mine where response_key != 0)
-        and (project, response_id) in shared
-limit {most:UInt32} by project, trace_id
+limit {{most:UInt32}} by project, trace_id
+"""  # noqa: S608
+
+_PLACE = "Tuple(String, DateTime, String, String)"
+_PAIR = f"Tuple({_PLACE[6:-1]}, {_PLACE[6:-1]})"
+_STILL_COUNTED = f"""
+from watchpost.calls final
+where counted and (project, toStartOfHour(start), trace_id, span_id) in {{places:Array({_PLACE})}}
 """
-)
+# The highest version there is: nothing that comes later counts this span again.
+_BURY = f"""
+insert into watchpost.calls
+select * replace (false as counted, 18446744073709551615 as version)
+from (select * {_STILL_COUNTED})
+"""  # noqa: S608
 
 # What an outer span may know and the counted one may not, with how each says that it does not.
 _CARRIED = (
     *((name, "{} = ''") for name in ("prompt_name", "prompt_version", "template_hash")),
     *((name, "{} = ''") for name in ("session_id", "user_id", "guard_action")),
-    *((name, "{} = ''") for name in ("content_trace_id", "content_span_id")),
     *((name, "empty({})") for name in ("tags", "segments")),
     *((name, "{} = 0") for name in ("context_use", "retries", "blocked", "streaming")),
     *((name, "{} is null") for name in ("ttft_ms", "cost_reported")),
@@ -236,46 +266,40 @@ _CARRIED = (
 
 
 def _carry_sql() -> str:
-    """The insert that gives a counted call what the span around it knew.
+    """The insert that gives a counted call what a span around it knew.
 
     Only where something is missing, so that a second run writes nothing.
     """
-    offered = ", ".join(f"outer.{name} as offered_{name}" for name, _ in _CARRIED)
-    taken = ", ".join(
-        f"if({lacks.format(f'c.{name}')}, p.offered_{name}, c.{name}) as {name}"
+    taken = [
+        f"if({lacks.format(f'c.{name}')}, o.{name}, c.{name}) as {name}" for name, lacks in _CARRIED
+    ]
+    useful = [
+        f"({lacks.format(f'c.{name}')} and not ({lacks.format(f'o.{name}')}))"
         for name, lacks in _CARRIED
-    )
-    useful = " or ".join(
-        f"({lacks.format(f'c.{name}')} and not ({lacks.format(f'p.offered_{name}')}))"
-        for name, lacks in _CARRIED
-    )
+    ]
+    # Messages stay where they are: the counted call learns whose row holds them.
+    lacks_content = "not c.has_content and c.other_span_id = ''"
+    for name in ("trace_id", "span_id"):
+        offered = f"if(o.has_content, o.{name}, o.other_{name})"
+        taken.append(f"if({lacks_content}, {offered}, c.other_{name}) as other_{name}")
+    useful.append(f"({lacks_content} and (o.has_content or o.other_span_id != ''))")
     return f"""
 insert into watchpost.calls
-{_AROUND},
-    pairs as (
-        select inner.project as project, inner.trace_id as trace_id,
-            inner.span_id as span_id, {offered}
-        from around as inner
-        join around as outer on inner.project = outer.project and inner.trace_id = outer.trace_id
-            and inner.parent_span_id = outer.span_id
-        where inner.has_usage
-        union all
-        select inner.project as project, inner.trace_id as trace_id,
-            inner.span_id as span_id, {offered}
-        from echoes as inner
-        join echoes as outer on inner.project = outer.project
-            and inner.response_id = outer.response_id
-        where inner.has_usage and inner.trace_id != outer.trace_id
-            and inner.scope_name != outer.scope_name
-            and inner.start >= outer.start and inner.finish <= outer.finish
-    )
-select c.* replace ({taken}, toUInt64(toUnixTimestamp64Nano(now64(9))) as version)
-from (
+with {{pairs:Array({_PAIR})}} as given
+select c.* replace (
+    {", ".join(taken)}, toUInt64(toUnixTimestamp64Nano(now64(9))) as version)
+from (select arrayJoin(given) as pair) as pairs
+join (
     select * from watchpost.calls final
-    where counted and (project, trace_id, span_id) in (select project, trace_id, span_id from pairs)
-) as c
-join pairs as p on c.project = p.project and c.trace_id = p.trace_id and c.span_id = p.span_id
-where {useful}
+    where counted and (project, toStartOfHour(start), trace_id, span_id) in (
+        select pair.1, pair.2, pair.3, pair.4 from (select arrayJoin(given) as pair))
+) as c on c.project = pair.1 and c.trace_id = pair.3 and c.span_id = pair.4
+join (
+    select * from watchpost.calls final
+    where (project, toStartOfHour(start), trace_id, span_id) in (
+        select pair.5, pair.6, pair.7, pair.8 from (select arrayJoin(given) as pair))
+) as o on o.project = pair.5 and o.trace_id = pair.7 and o.span_id = pair.8
+where {" or ".join(useful)}
 limit 1 by c.project, c.trace_id, c.span_id
 """  # noqa: S608
 

@@ -1,6 +1,6 @@
 -- What is kept of every span. Project leads each key, then time or trace: lists and panels read by time,
--- one trace is read by its id. Wide text lives in `content`, ordered by trace (five times smaller
--- than by time) with a short life of its own. Lives are counted from the day of arrival, not from the
+-- one trace is found by the filter on its id. Wide text lives in `content`, ordered by trace (five
+-- times smaller than by time) with a short life of its own. Lives are counted from the day of arrival, not from the
 -- span's own time: history that is brought in late must not vanish on the way.
 
 create table if not exists {database}.spans {on_cluster}
@@ -22,19 +22,25 @@ create table if not exists {database}.spans {on_cluster}
     segments Map(LowCardinality(String), String),
     tool_name LowCardinality(String), tool_call_id String, tool_arguments String, tool_result String,
     events String, links Array(String),
-    attributes Map(LowCardinality(String), String), resource Map(LowCardinality(String), String),
+    attributes Map(LowCardinality(String), String),
+    resource Map(LowCardinality(String), LowCardinality(String)),
     spool_segment LowCardinality(String),
     -- What the other tables must hold of this span: the proof that an insert arrived whole.
     has_content Bool, verdict_count UInt16,
     stored Date default today(),
     index trace_index trace_id type bloom_filter(0.01) granularity 1,
+    index session_index session_id type bloom_filter(0.01) granularity 1,
+    index user_index user_id type bloom_filter(0.01) granularity 1,
     index segment_index spool_segment type set(16) granularity 4
 )
 engine = {replicated}MergeTree
 partition by toYYYYMM(start)
 order by (project, toStartOfMinute(start), xxHash32(trace_id), span_id)
 ttl stored + interval 6 month
-settings {durable};
+-- Merged parts keep attributes in eight streams by key: one key is read without the other seven.
+settings map_serialization_version = 'with_buckets', map_buckets_strategy = 'constant',
+    max_buckets_in_map = 8, map_buckets_min_avg_size = 0,
+    map_serialization_version_for_zero_level_parts = 'basic', {packed}, {durable};
 
 create materialized view if not exists {database}.work_to_spans {on_cluster} to {database}.spans as
 select
@@ -48,16 +54,21 @@ from {database}.work;
 
 create table if not exists {database}.content {on_cluster}
 (
-    project LowCardinality(String), trace_id String, span_id String, start DateTime64(9, 'UTC'),
-    input_messages String codec(ZSTD(1)), output_messages String codec(ZSTD(1)),
-    system_instructions String codec(ZSTD(1)), tool_definitions String codec(ZSTD(1)),
-    spool_segment LowCardinality(String), stored Date default today()
+    project LowCardinality(String), trace_id String, span_id String, start DateTime64(9, 'UTC') codec(Delta, ZSTD(1)),
+    input_messages String, output_messages String, system_instructions String,
+    tool_definitions String,
+    spool_segment LowCardinality(String), stored Date default today(),
+    -- What a search looks through: `hasAllTokens(words, 'refund late')`. The messages are JSON, where
+    -- a line break would stick to the word after it. The index is built by merges (client.py), not
+    -- by inserts: a small part is read faster than its index is made.
+    words String alias lower(replaceAll(replaceAll(concat(input_messages, ' ', output_messages), '\\n', ' '), '\\t', ' ')),
+    index words_index words type text(tokenizer = 'splitByNonAlpha', posting_list_codec = 'bitpacking')
 )
 engine = {replicated}MergeTree
 partition by toMonday(start)
 order by (project, trace_id, span_id)
 ttl stored + interval 30 day
-settings index_granularity = 1024, {durable};
+settings index_granularity = 1024, default_compression_codec = 'ZSTD(3)', {durable};
 
 create materialized view if not exists {database}.work_to_content {on_cluster} to {database}.content as
 select
@@ -68,19 +79,21 @@ where input_messages != '' or output_messages != '' or system_instructions != ''
 
 create table if not exists {database}.verdicts {on_cluster}
 (
-    project LowCardinality(String), trace_id String, span_id String, start DateTime64(9, 'UTC'),
+    project LowCardinality(String), trace_id String, span_id String, start DateTime64(9, 'UTC') codec(Delta, ZSTD(1)),
     service LowCardinality(String), environment LowCardinality(String), model LowCardinality(String),
     prompt_name LowCardinality(String), prompt_version LowCardinality(String),
     guard LowCardinality(String), label LowCardinality(String), direction LowCardinality(String),
     action LowCardinality(String), tripped Bool, failed Bool, probability Float32, threshold Float32,
     duration_ms Float64, revision LowCardinality(String),
-    spool_segment LowCardinality(String), stored Date default today()
+    segments Map(LowCardinality(String), String),
+    spool_segment LowCardinality(String), stored Date default today(),
+    arrived DateTime64(6, 'UTC') default now64(6) codec(Delta, ZSTD(1))
 )
 engine = {replicated}MergeTree
 partition by toYYYYMM(start)
 order by (project, toStartOfMinute(start), guard, xxHash32(trace_id), span_id)
 ttl stored + interval 6 month
-settings {durable};
+settings {packed}, {durable};
 
 create materialized view if not exists {database}.work_to_verdicts {on_cluster} to {database}.verdicts as
 select
@@ -95,6 +108,7 @@ select
     toFloat32OrZero(verdict['watchpost.guard.threshold']) as threshold,
     toFloat64OrZero(verdict['watchpost.guard.duration_ms']) as duration_ms,
     verdict['watchpost.guard.revision'] as revision,
+    segments,
     spool_segment
 from {database}.work
 array join verdicts as verdict;

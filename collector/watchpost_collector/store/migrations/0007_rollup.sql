@@ -1,6 +1,6 @@
--- Hours: a closed hour is counted once from `calls` and kept; an open one is read from `calls` as it is,
--- so the view below equals the sum over `generations` at every moment. A write to a closed hour
--- opens it again (an `hours` row later than its closing) until the rollup job has counted it anew.
+-- Hours: a closed hour is counted once and kept; an open one is read from the calls as they are, so the
+-- views below equal the sums over `generations` and `verdicts` at every moment. A write to a closed
+-- hour opens it again (an `hours` row later than its closing) until the rollup job has counted it anew.
 
 create table if not exists {database}.hours {on_cluster}
 (
@@ -12,33 +12,54 @@ engine = {replicated}AggregatingMergeTree
 order by hour
 settings {durable};
 
--- A tombstone lands on its parent, which starts a little before: that hour is touched as well.
 create materialized view if not exists {database}.calls_to_hours {on_cluster} to {database}.hours as
-select arrayJoin(arrayDistinct([toStartOfHour(start), toStartOfHour(start - interval 15 minute)])) as hour,
-    max(now64(6)) as touched
+select toStartOfHour(start) as hour, max(now64(6)) as touched
 from {database}.calls
 group by hour;
 
+create materialized view if not exists {database}.verdicts_to_hours {on_cluster} to {database}.hours as
+select toStartOfHour(start) as hour, max(now64(6)) as touched
+from {database}.verdicts
+group by hour;
+
+create view if not exists {database}.closed_hours {on_cluster} as
+select hour, max(closed) as closed from {database}.hours group by hour having closed > max(touched);
+
+create view if not exists {database}.open_hours {on_cluster} as
+select hour from {database}.hours group by hour having max(closed) <= max(touched);
+
+-- The keys of user segments that are dimensions of the rollups (`watchpost up --segments`).
+create table if not exists {database}.segment_keys {on_cluster}
+(
+    key String, declared Bool, at DateTime64(6, 'UTC') default now64(6)
+)
+engine = {replicated}ReplacingMergeTree(at)
+order by key
+settings {durable};
+
+-- Times are kept as a histogram of their logarithm, ln(1 + ms) * 1500, half a percent wide and five times
+-- quicker to merge than a digest. Back to milliseconds:
+-- arrayMap(v -> exp(v / 1500) - 1, quantilesTimingMerge(0.5, 0.95)(duration_state)).
 create table if not exists {database}.usage_closed {on_cluster}
 (
     hour DateTime('UTC'), project LowCardinality(String), service LowCardinality(String),
     service_version LowCardinality(String), environment LowCardinality(String),
     operation LowCardinality(String), provider LowCardinality(String), model LowCardinality(String),
     prompt_name LowCardinality(String), prompt_version LowCardinality(String),
+    segments Map(LowCardinality(String), String),
     calls UInt64, errors UInt64, blocked_calls UInt64, unpriced_calls UInt64, no_usage_calls UInt64,
+    estimated_calls UInt64,
     input_tokens UInt64, output_tokens UInt64, cache_read_tokens UInt64, cache_write_tokens UInt64,
     reasoning_tokens UInt64, cost Decimal(38, 9), duration_ms_sum Float64,
-    duration_ms_state AggregateFunction(quantilesTDigest(0.5, 0.9, 0.95, 0.99), Float64),
-    ttft_ms_state AggregateFunction(quantilesTDigest(0.5, 0.9, 0.95, 0.99), Float64),
+    error_types Map(String, UInt64),
+    duration_state AggregateFunction(quantilesTiming(0.5, 0.95), Float64),
+    ttft_state AggregateFunction(quantilesTiming(0.5, 0.95), Float64),
     closed DateTime64(6, 'UTC')
 )
 engine = {replicated}MergeTree
 partition by toYYYYMM(hour)
 order by (project, hour, service, model, prompt_name, closed)
-settings {durable};
-
-create view if not exists {database}.closed_hours {on_cluster} as
-select hour, max(closed) as closed from {database}.hours group by hour having closed > max(touched);
+settings {packed}, {durable};
 
 create view if not exists {database}.usage_hourly {on_cluster} as
 select * except closed from {database}.usage_closed
@@ -47,16 +68,52 @@ union all
 select
     toStartOfHour(g.start) as hour, project, service, service_version, environment, operation, provider,
     model, prompt_name, prompt_version,
+    mapSort(mapFilter((key, value) -> has((select groupArray(key) from {database}.segment_keys final where declared), key), g.segments)) as segments,
     count() as calls, countIf(status = 'error') as errors, countIf(blocked) as blocked_calls,
-    countIf(usage_source != 'none' and g.cost is null) as unpriced_calls,
+    countIf(price_state = 'unpriced') as unpriced_calls,
     countIf(usage_source = 'none') as no_usage_calls,
+    countIf(usage_source = 'estimated') as estimated_calls,
     sum(g.input_tokens) as input_tokens, sum(g.output_tokens) as output_tokens,
     sum(g.cache_read_tokens) as cache_read_tokens, sum(g.cache_write_tokens) as cache_write_tokens,
     sum(g.reasoning_tokens) as reasoning_tokens,
     sum(toDecimal128(ifNull(g.cost, 0), 9)) as cost,
     sum(g.duration_ms) as duration_ms_sum,
-    quantilesTDigestState(0.5, 0.9, 0.95, 0.99)(g.duration_ms) as duration_ms_state,
-    quantilesTDigestStateIf(0.5, 0.9, 0.95, 0.99)(ifNull(g.ttft_ms, 0), g.ttft_ms is not null) as ttft_ms_state
+    sumMapIf(map(toString(g.error_type), toUInt64(1)), status = 'error') as error_types,
+    quantilesTimingState(0.5, 0.95)(log(1 + g.duration_ms) * 1500) as duration_state,
+    quantilesTimingStateIf(0.5, 0.95)(log(1 + ifNull(g.ttft_ms, 0)) * 1500, g.ttft_ms is not null) as ttft_state
 from {database}.generations as g
-where toStartOfHour(g.start) not in (select hour from {database}.closed_hours)
+where toStartOfHour(g.start) in (select hour from {database}.open_hours)
+group by all;
+
+-- What the guards said, in the same way.
+create table if not exists {database}.guards_closed {on_cluster}
+(
+    hour DateTime('UTC'), project LowCardinality(String), service LowCardinality(String),
+    environment LowCardinality(String), model LowCardinality(String),
+    prompt_name LowCardinality(String), prompt_version LowCardinality(String),
+    guard LowCardinality(String), direction LowCardinality(String), action LowCardinality(String),
+    segments Map(LowCardinality(String), String),
+    checks UInt64, tripped UInt64, failed UInt64, labels Map(String, UInt64), duration_ms_sum Float64,
+    duration_state AggregateFunction(quantilesTiming(0.5, 0.95), Float64),
+    closed DateTime64(6, 'UTC')
+)
+engine = {replicated}MergeTree
+partition by toYYYYMM(hour)
+order by (project, hour, guard, service, closed)
+settings {packed}, {durable};
+
+create view if not exists {database}.guards_hourly {on_cluster} as
+select * except closed from {database}.guards_closed
+where (hour, closed) in (select hour, closed from {database}.closed_hours)
+union all
+select
+    toStartOfHour(v.start) as hour, project, service, environment, model, prompt_name, prompt_version,
+    guard, direction, action,
+    mapSort(mapFilter((key, value) -> has((select groupArray(key) from {database}.segment_keys final where declared), key), v.segments)) as segments,
+    count() as checks, countIf(v.tripped) as tripped, countIf(v.failed) as failed,
+    sumMapIf(map(toString(v.label), toUInt64(1)), v.tripped and v.label != '') as labels,
+    sum(v.duration_ms) as duration_ms_sum,
+    quantilesTimingState(0.5, 0.95)(log(1 + v.duration_ms) * 1500) as duration_state
+from {database}.verdicts as v
+where toStartOfHour(v.start) in (select hour from {database}.open_hours)
 group by all;

@@ -10,7 +10,7 @@ with
     (x, most) -> toUInt64(least(greatest(ifNotFinite(toFloat64OrZero(x), 0), 0), most)) as counted_up_to,
     (a, b) -> if(measured[a] != '', measured[a], measured[b]) as either
 select
-    * except (scope_name, vcs_revision, agent_name, workflow_name, context_window, system_fingerprint,
+    * except (vcs_revision, agent_name, workflow_name, context_window, system_fingerprint,
         parameters, tool_name, tool_call_id, tool_arguments, tool_result, input_messages,
         output_messages, system_instructions, tool_definitions, verdicts, events, links, attributes,
         resource, status_message, measured)
@@ -20,8 +20,8 @@ select
     counted_up_to(either('watchpost.usage.images', 'gen_ai.usage.image_count'), 1e5) as images,
     toUInt64(round(least(greatest(ifNotFinite(toFloat64OrZero(either('watchpost.usage.seconds', 'gen_ai.usage.audio_seconds')), 0), 0), 2678400) * 1000)) as media_ms,
     counted_up_to(either('gen_ai.usage.web_search_requests', 'gen_ai.usage.details.web_search_requests'), 1e5) as searches,
-    if(input_messages != '' or output_messages != '', trace_id, '') as content_trace_id,
-    if(input_messages != '' or output_messages != '', span_id, '') as content_span_id,
+    input_messages != '' or output_messages != '' as has_content,
+    if(response_id = '', 0, xxHash32(project, response_id)) as response_key,
     true as counted,
     1 as version
 from (
