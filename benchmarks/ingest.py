@@ -30,7 +30,7 @@ from pathlib import Path
 from typing import Any
 
 from load.limit import Footprint, measure_limit, read_rows
-from load.sending import CONNECTIONS, Sent, send
+from load.sending import CONNECTIONS, RefusedError, Sent, send
 from load.server import MeasuredServer, wait_until_quiet
 from load.stages import measure_stages
 from load.traffic import SPANS_A_REQUEST, Load, build_load
@@ -310,6 +310,9 @@ def main() -> int:
         result = measure(QUICK if given.quick else FULL)
     except LostError as error:
         print(f"spans lost or doubled: {error}", file=sys.stderr)
+        return 1
+    except (RefusedError, OSError, EOFError) as error:
+        print(f"a server did not take its spans: {error}", file=sys.stderr)
         return 1
     print_table(result)
     if given.json:

@@ -18,6 +18,10 @@ _PATH = "/v1/traces"
 _BUSY = (429, 503)
 
 
+class RefusedError(Exception):
+    """Raised when the collector refuses what it should take."""
+
+
 @dataclass(slots=True)
 class Sent:
     """What came of sending: each acknowledgement's milliseconds, and how often we were told off."""
@@ -35,18 +39,21 @@ def send(url: str, bodies: Sequence[bytes], *, gzip: bool, interval_s: float = 0
     """Send all bodies over 32 connections and read the answers.
 
     `interval_s` spaces them on a fixed schedule that waits for nobody; 0 sends each when a
-    connection is free. Raises RuntimeError for an answer that is neither yes nor "later".
+    connection is free. Raises RefusedError for an answer that is neither yes nor "later".
     """
-    return asyncio.run(_send(url, bodies, gzip, interval_s))
+    try:
+        return asyncio.run(_send(url, bodies, gzip, interval_s))
+    except ExceptionGroup as group:  # all connections fail of one cause
+        raise group.exceptions[0] from None
 
 
 async def _send(url: str, bodies: Sequence[bytes], gzip: bool, interval_s: float) -> Sent:
     sent = Sent()
     parts = urlsplit(url)
+    encoding = "content-encoding: gzip\r\n" if gzip else ""
     head = (
-        f"POST {_PATH} HTTP/1.1\r\nhost: {parts.netloc}\r\n"
-        f"content-type: application/x-protobuf\r\n{'content-encoding: gzip' if gzip else 'x-a: b'}"
-        "\r\ncontent-length: "
+        f"POST {_PATH} HTTP/1.1\r\nhost: {parts.netloc}\r\n{encoding}"
+        "content-type: application/x-protobuf\r\ncontent-length: "
     ).encode()
     started = time.perf_counter() + 0.05
     due = ((body, started + number * interval_s) for number, body in enumerate(bodies))
@@ -78,7 +85,7 @@ async def _use(
             if status == 200:
                 break
             if status not in _BUSY:
-                raise RuntimeError(f"the collector answered {status}: {text[:200]!r}")
+                raise RefusedError(f"the collector answered {status}: {text[:200]!r}")
             sent.busy += 1
             await asyncio.sleep(retry_s)
         sent.ack_ms.append((time.perf_counter() - begun) * 1000)
