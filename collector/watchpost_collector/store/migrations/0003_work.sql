@@ -66,6 +66,9 @@ with
         if(vercel_tool_calls = '', '', concat(',"tool_calls":', if(isValidJSON(vercel_tool_calls), vercel_tool_calls, toJSONString(vercel_tool_calls)))),
         '}]')) as vercel_answer,
 
+    -- Langfuse's client puts the tools it offered beside the messages.
+    kind_langfuse != '' and startsWith(input_fallback, '{') and JSONHas(input_fallback, 'messages') as with_tools,
+
     -- A JSON list, a JSON string, or a bare word.
     multiIf(named.finish_reasons = '', [], startsWith(named.finish_reasons, '['), JSONExtract(named.finish_reasons, 'Array(String)'),
         startsWith(named.finish_reasons, '"'), [JSONExtractString(named.finish_reasons)], [named.finish_reasons]) as reasons,
@@ -74,7 +77,9 @@ with
         [param_temperature, param_top_p, param_top_k, param_max_tokens, param_seed, param_frequency_penalty, param_presence_penalty, param_stop, param_reasoning] as param_values) as param_names,
     if(params_json = '', [], arrayFilter(t -> t.1 in ('temperature', 'top_p', 'top_k', 'max_tokens', 'max_completion_tokens', 'max_output_tokens', 'seed', 'frequency_penalty', 'presence_penalty', 'stop', 'stream', 'tool_choice'),
         JSONExtractKeysAndValuesRaw(params_json))) as params_found,
-    fromUnixTimestamp64Nano(start_ns) as started,
+    -- Logfire tells of a stream when it is over: that span stands at the end and says how long it took.
+    if(startsWith(scope_name, 'logfire.') and attributes['logfire.span_type'] = 'log', least(toFloat64OrZero(attributes['duration']), 86400), 0) as streamed_s,
+    fromUnixTimestamp64Nano(start_ns - toInt64(streamed_s * 1e9)) as started,
     toFloat64OrNull(replaceAll(named.cost_reported, '"', '')) as cost_whole,
     toFloat64OrZero(cost_input) + toFloat64OrZero(cost_output) as cost_parts,
     if(cost_json = '', 0, greatest(JSONExtractFloat(cost_json, 'total'), JSONExtractFloat(cost_json, 'total_cost'),
@@ -84,7 +89,7 @@ with
 select
     project, spool_segment, trace_id, span_id, parent_span_id,
     started as start,
-    (end_ns - start_ns) / 1e6 as duration_ms,
+    (end_ns - start_ns) / 1e6 + streamed_s * 1e3 as duration_ms,
     name,
     decided as kind,
     if(status_code = 2 or level = 'ERROR', 'error', 'ok') as status,
@@ -101,17 +106,21 @@ select
             ['chat', 'embeddings', 'execute_tool', 'invoke_agent', 'retrieval'], '')) as operation,
     provider_name as provider,
     requested as request_model,
-    if(named.response_model != '', named.response_model, requested) as response_model,
-    if(named.response_model != '', named.response_model, requested) as model,
-    response_id,
-    if(named.prompt_name != '' or prompt_json = '', named.prompt_name, JSONExtractString(prompt_json, 'name')) as prompt_name,
-    if(named.prompt_version != '' or prompt_json = '', named.prompt_version, replaceAll(JSONExtractRaw(prompt_json, 'version'), '"', '')) as prompt_version,
+    responded as response_model,
+    responded as model,
+    -- OpenInference keeps the provider's answer as it came, and its id only there.
+    if(named.response_id != '' or decided != 'generation' or not startsWith(output_fallback, '{'), named.response_id, JSONExtractString(output_fallback, 'id')) as response_id,
+    -- A prompt of OpenAI's own store is named among the parameters of the request.
+    multiIf(named.prompt_name != '', named.prompt_name, prompt_json != '', JSONExtractString(prompt_json, 'name'),
+        params_json != '', JSONExtractString(params_json, 'prompt', 'id'), '') as prompt_name,
+    multiIf(named.prompt_version != '', named.prompt_version, prompt_json != '', replaceAll(JSONExtractRaw(prompt_json, 'version'), '"', ''),
+        params_json != '', JSONExtractString(params_json, 'prompt', 'version'), '') as prompt_version,
     template_hash, session_id, user_id, agent_name, workflow_name,
     reasons as finish_reasons,
     in_whole as input_tokens, out_found as output_tokens, read_found as cache_read_tokens,
     write_found as cache_write_tokens, write_1h_found as cache_write_1h_tokens,
     think_found as reasoning_tokens,
-    tokens(named.audio_input_tokens) as audio_input_tokens, tokens(named.audio_output_tokens) as audio_output_tokens,
+    heard_found as audio_input_tokens, spoken_found as audio_output_tokens,
     multiIf(named.usage_source != '', named.usage_source, in_whole + out_found > 0, 'provider', 'none') as usage_source,
     if(cost_found between 0 and 1e8, toDecimal64(assumeNotNull(cost_found), 9), null) as cost_reported,
     multiIf(ttft_s != '', toFloat64OrNull(ttft_s) * 1000, named.ttft_ms != '', toFloat64OrNull(named.ttft_ms),
@@ -133,12 +142,12 @@ select
     if(named.tool_arguments != '' or decided != 'tool', named.tool_arguments, input_fallback) as tool_arguments,
     if(named.tool_result != '' or decided != 'tool', named.tool_result, output_fallback) as tool_result,
     coalesce(nullIf(named.input_messages, ''), nullIf(detail('gen_ai.input.messages'), ''), nullIf(to_messages(family_of(1)), ''),
-        nullIf(asked_json, ''), input_fallback) as input_messages,
+        nullIf(asked_json, ''), if(with_tools, JSONExtractRaw(input_fallback, 'messages'), input_fallback)) as input_messages,
     coalesce(nullIf(named.output_messages, ''), nullIf(detail('gen_ai.output.messages'), ''), nullIf(to_messages(family_of(2)), ''),
         nullIf(vercel_answer, ''), nullIf(answered_json, ''), output_fallback) as output_messages,
     if(named.system_instructions != '', named.system_instructions, detail('gen_ai.system_instructions')) as system_instructions,
     coalesce(nullIf(named.tool_definitions, ''), nullIf(detail('gen_ai.tool.definitions'), ''), nullIf(to_messages(family_of(3)), ''),
-        if(tool_definitions_json = '', '', JSONExtractRaw(tool_definitions_json, 'function_tools'))) as tool_definitions,
+        multiIf(tool_definitions_json != '', JSONExtractRaw(tool_definitions_json, 'function_tools'), with_tools, JSONExtractRaw(input_fallback, 'tools'), '')) as tool_definitions,
     arrayFilter((m, n) -> n = 'watchpost.guard.verdict', event_maps, event_names) as verdicts,
     -- What the content and the verdicts do not hold already. Chunks are progress, not messages.
     if(empty(event_names), '', toJSONString(arrayFilter(t -> t.1 not in ('gen_ai.content.completion.chunk', 'watchpost.guard.verdict') and not (startsWith(t.1, 'gen_ai.') and (endsWith(t.1, '.message') or t.1 in ('gen_ai.choice', 'gen_ai.content.prompt', 'gen_ai.content.completion', 'gen_ai.client.inference.operation.details'))),
@@ -172,17 +181,27 @@ from (
             JSONHas(usage, 'completion_tokens_details', 'reasoning_tokens'), JSONExtractRaw(usage, 'completion_tokens_details', 'reasoning_tokens'),
             JSONHas(usage, 'output_tokens_details', 'reasoning_tokens'), JSONExtractRaw(usage, 'output_tokens_details', 'reasoning_tokens'),
             from_json(usage, 'output_reasoning_tokens', 'reasoning_tokens', 'thoughts_token_count')))) as think_found,
+        audio_input_tokens as heard_text, audio_output_tokens as spoken_text,
+        tokens(if(heard_text != '' or usage = '', heard_text, coalesce(
+            nullIf(JSONExtractRaw(usage, 'prompt_tokens_details', 'audio_tokens'), ''), JSONExtractRaw(usage, 'input_tokens_details', 'audio_tokens')))) as heard_found,
+        tokens(if(spoken_text != '' or usage = '', spoken_text, coalesce(
+            nullIf(JSONExtractRaw(usage, 'completion_tokens_details', 'audio_tokens'), ''), JSONExtractRaw(usage, 'output_tokens_details', 'audio_tokens')))) as spoken_found,
 
         -- What the span is: the first dialect that says so, each in its own words; then what it carries.
         lower(coalesce(nullIf(kind_own, ''), nullIf(kind_langfuse, ''), nullIf(kind_openinference, ''), '')) as said,
         -- (MLflow's exporter writes its attributes as JSON, quotes and all.)
         lower(coalesce(nullIf(kind_traceloop, ''), nullIf(kind_laminar, ''), trimBoth(kind_mlflow, '"'))) as said_late,
-        -- OpenInference names the model of a failed call only among the parameters.
-        if(named.request_model != '' or params_json = '', trimBoth(named.request_model, '"'), JSONExtractString(params_json, 'model')) as requested,
+        -- OpenInference names the model that was asked for among the parameters, and of a failed call only
+        -- there: `llm.model_name` is the one that answered.
+        if(params_json != '' and (named.request_model = '' or kind_openinference != ''), JSONExtractString(params_json, 'model'), '') as parameter_model,
+        if(parameter_model != '', parameter_model, trimBoth(named.request_model, '"')) as requested,
+        multiIf(named.response_model != '', named.response_model, parameter_model != '' and named.request_model != '', trimBoth(named.request_model, '"'), requested) as responded,
         multiIf(
             said != '', transform(said,
                 ['generation', 'llm', 'embedding', 'tool', 'agent', 'chain', 'span', 'prompt', 'retriever', 'reranker', 'guard', 'guardrail', 'wrapper'],
                 ['generation', 'generation', 'embedding', 'tool', 'agent', 'chain', 'chain', 'chain', 'retriever', 'retriever', 'guard', 'guard', 'wrapper'], 'other'),
+            -- Logfire's span of a stream's request ends before the answer is known; another one tells it.
+            startsWith(scope_name, 'logfire.') and named.operation = 'chat' and status_code != 2 and in_text = '' and usage = '' and named.response_id = '' and named.output_messages = '', 'wrapper',
             named.operation != '', transform(lower(named.operation),
                 ['chat', 'generate_content', 'text_completion', 'embeddings', 'execute_tool', 'invoke_agent', 'create_agent', 'invoke_workflow', 'retrieval'],
                 ['generation', 'generation', 'generation', 'embedding', 'tool', 'agent', 'agent', 'chain', 'retriever'], 'other'),
@@ -203,7 +222,7 @@ from (
             requested != '' or named.response_model != '', 'generation',
             'other') as decided
     select
-        *, in_found, read_found, write_1h_found, write_found, out_found, think_found, requested, decided,
+        *, in_found, read_found, write_1h_found, write_found, out_found, think_found, heard_found, spoken_found, requested, responded, decided,
         arrayFirst((m, n) -> n = 'exception', event_maps, event_names) as thrown
     from {database}.named
 ) as named;
