@@ -14,6 +14,7 @@ import subprocess
 import sys
 import threading
 import time
+import urllib.error
 import urllib.request
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -82,8 +83,16 @@ class MeasuredServer:
         return ThreadTimes(self.pid, self._roles)
 
     def flush(self) -> None:
-        """Wait until everything acknowledged can be queried."""
-        _post(f"{self.otlp}/api/flush", b"", "application/json")
+        """Wait until everything acknowledged can be queried, however often the wait times out."""
+        while True:
+            try:
+                _post(f"{self.otlp}/api/flush", b"", "application/json")
+                return
+            except urllib.error.HTTPError as error:
+                if error.code != 503:
+                    raise
+                error.close()
+                time.sleep(0.1)
 
     def query(self, sql: str) -> list[list[str]]:
         """The rows of a question, as text."""
