@@ -10,12 +10,14 @@ import asyncio
 import json
 import time
 from collections.abc import Mapping
+from functools import partial
 
 from watchpost.errors import Full
 from watchpost_collector.context import Context
 from watchpost_collector.exposition import CONTENT_TYPE, render_readings
 from watchpost_collector.origin import App, Receive, Scope, Send
 from watchpost_collector.otlp_app import OtlpApp
+from watchpost_collector.price_routes import PRICES_PREFIX, answer_prices
 from watchpost_collector.readings import take_readings
 
 _FLUSH_TIMEOUT_S = 30.0
@@ -58,6 +60,8 @@ def build_app(context: Context, otlp: OtlpApp, page: App) -> App:
             await _answer_status(context, scope, send)
         elif path == "/api/flush":
             await _answer_flush(context, scope, send)
+        elif path == PRICES_PREFIX or path.startswith(f"{PRICES_PREFIX}/"):
+            await answer_prices(context, scope, receive, partial(send_json, send))
         else:
             await page(scope, receive, send)
 

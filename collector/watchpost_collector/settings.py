@@ -15,6 +15,9 @@ from watchpost_collector.spool import Limits
 
 DATA_SETTING = "WATCHPOST_DATA"
 STORE_SETTING = "WATCHPOST_STORE"
+PRICES_SETTING = "WATCHPOST_PRICES"
+ESTIMATE_SETTING = "WATCHPOST_ESTIMATE_TOKENS"
+_OFF = ("0", "false", "no", "off")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +36,8 @@ class ServerSettings:
     allow_hosts: tuple[str, ...] = ()
     keys_file: Path | None = None
     ready_file: Path | None = None
+    prices_file: Path | None = None
+    estimate_tokens: bool = True
     spool: Limits = field(default_factory=Limits)
     set_aside: SetAsideBounds = field(default_factory=SetAsideBounds)
     intake: IntakeLimits = field(default_factory=IntakeLimits)
@@ -41,6 +46,17 @@ class ServerSettings:
 def default_data(environ: Mapping[str, str]) -> Path:
     """The directory of everything kept: WATCHPOST_DATA, else ./watchpost-data."""
     return Path(environ.get(DATA_SETTING) or "watchpost-data").absolute()
+
+
+def default_prices(environ: Mapping[str, str]) -> Path | None:
+    """The file of own prices: WATCHPOST_PRICES, else none."""
+    named = environ.get(PRICES_SETTING)
+    return Path(named).absolute() if named else None
+
+
+def default_estimate(environ: Mapping[str, str]) -> bool:
+    """Whether tokens nobody reported are counted here: WATCHPOST_ESTIMATE_TOKENS, else yes."""
+    return environ.get(ESTIMATE_SETTING, "").lower() not in _OFF
 
 
 def default_store(data: Path, environ: Mapping[str, str]) -> str:

@@ -18,9 +18,13 @@ from watchpost_collector.reception import IntakeLimits
 from watchpost_collector.set_aside import SetAsideBounds
 from watchpost_collector.settings import (
     DATA_SETTING,
+    ESTIMATE_SETTING,
+    PRICES_SETTING,
     STORE_SETTING,
     ServerSettings,
     default_data,
+    default_estimate,
+    default_prices,
     default_store,
 )
 from watchpost_collector.spool import WHEN_OLD, Limits
@@ -39,6 +43,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--query-port", type=int, default=8123, help="ClickHouse HTTP, read-only")
     add("--allow-host", action="append", default=[], help="a name browsers may reach this by")
     add("--keys", type=Path, help="file of keys (or WATCHPOST_KEYS)")
+    add("--prices", type=Path, help=f"YAML file of your own prices ({PRICES_SETTING})")
+    told = f"leave calls whose emitter reported no tokens uncounted ({ESTIMATE_SETTING}=off)"
+    add("--no-token-estimates", action="store_true", help=told)
     add("--ready-file", type=Path, help="JSON of the URLs when all is up (DATA/ready.json)")
     add("--flush-interval", type=float, default=spool.segment_age_s, help="seconds to a seal")
     add("--segment-bytes", type=int, default=spool.segment_bytes, help="bytes to a seal")
@@ -63,6 +70,8 @@ def read_settings(given: argparse.Namespace) -> ServerSettings:
         query_port=given.query_port,
         allow_hosts=tuple(given.allow_host),
         keys_file=given.keys,
+        prices_file=given.prices.absolute() if given.prices else default_prices(os.environ),
+        estimate_tokens=not given.no_token_estimates and default_estimate(os.environ),
         ready_file=(given.ready_file or data / "ready.json").absolute(),
         spool=Limits(
             segment_bytes=given.segment_bytes,
@@ -82,9 +91,12 @@ def run(given: argparse.Namespace) -> int:
 
     from watchpost_collector.page import build_page
     from watchpost_collector.server import serve
+    from watchpost_collector.store.prices.own import load_own_prices
 
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
     settings = read_settings(given)
+    if settings.prices_file is not None:
+        load_own_prices(settings.prices_file)  # what is wrong with it is said before anything runs
     given_keys = load_keys(settings.keys_file, os.environ)
     keys = replace(given_keys, issued=KeyFile(settings.data))
     uvloop.run(serve(settings, keys, _say, build_page))

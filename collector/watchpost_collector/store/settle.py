@@ -237,7 +237,8 @@ with
 select
     project, trace_id, span_id, parent_span_id, scope_name, response_id,
     toUnixTimestamp64Nano(start), toUnixTimestamp64Nano(start) + toInt64(duration_ms * 1000000),
-    input_tokens + output_tokens > 0
+    -- What we counted ourselves gives way to what any emitter reports.
+    input_tokens + output_tokens > 0 and not tokens_estimated
 from near
 limit {{most:UInt32}} by project, trace_id
 """  # noqa: S608

@@ -16,7 +16,9 @@ from pathlib import Path
 from watchpost_collector import fault
 from watchpost_collector.store import rollup, settle
 from watchpost_collector.store.client import SegmentCount, Store
+from watchpost_collector.store.estimates import Estimates
 from watchpost_collector.store.prices.book import PriceBook
+from watchpost_collector.store.prices.in_force import Unpriced
 
 log = logging.getLogger(__name__)
 
@@ -31,6 +33,9 @@ class Upkeep:
     def __init__(self, store: Store) -> None:
         self._store = store
         self.prices = PriceBook(store)
+        # Counts tokens that nobody reported; None where that is switched off.
+        self.estimates: Estimates | None = None
+        self._unpriced: tuple[Unpriced, ...] = ()
         # Inserted, but settling or pricing failed; a set because a segment may fail again.
         self._unsettled: set[str] = set()
         self._stopping = threading.Event()
@@ -63,6 +68,11 @@ class Upkeep:
         self._store.remove_segment(segment)
         self._unsettled.discard(segment)
 
+    @property
+    def unpriced(self) -> tuple[Unpriced, ...]:
+        """The models of the last week's calls without a price, as of a minute ago at most."""
+        return self._unpriced
+
     def close(self) -> None:
         """Stop the background work and close the store."""
         self._stopping.set()
@@ -79,16 +89,24 @@ class Upkeep:
         while not self._stopping.is_set():
             if time.monotonic() >= close_at:
                 self._try(lambda: rollup.close_hours(self._store))
+                self._try(self._look_for_unpriced)
                 close_at = time.monotonic() + _EVERY_S
+            if self.estimates is not None:
+                self._try(self.estimates.work)
             self._stopping.wait(_RETRY_S)
             for segment in tuple(self._unsettled):
                 self._try(partial(self._make_right, segment))
+
+    def _look_for_unpriced(self) -> None:
+        self._unpriced = self.prices.find_unpriced()
 
     def _make_right(self, segment: str) -> None:
         settle.settle(self._store, segment)
         fault.reach("half_settled")
         self.prices.resolve(segment)
         self._unsettled.discard(segment)
+        if self.estimates is not None:
+            self.estimates.add(segment)
 
     def _try(self, work: Callable[[], object]) -> bool:
         if self._stopping.is_set():

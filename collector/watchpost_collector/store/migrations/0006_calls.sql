@@ -22,6 +22,7 @@ create table if not exists {database}.calls {on_cluster}
     audio_output_tokens UInt64, image_input_tokens UInt64, image_output_tokens UInt64,
     images UInt64, media_ms UInt64, searches UInt64, service_tier LowCardinality(String),
     usage_source LowCardinality(String),
+    tokens_estimated Bool,             -- later, by us: no emitter said how many
     cost Nullable(Decimal(18, 9)), price_state LowCardinality(String),
     price_source LowCardinality(String), cost_reported Nullable(Decimal(18, 9)),
     ttft_ms Nullable(Float64), streaming Bool, context_use Float64, retries UInt32, blocked Bool,

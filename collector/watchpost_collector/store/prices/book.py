@@ -11,8 +11,11 @@ import threading
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
+from typing import Any
 
 from watchpost_collector.store.client import Store
+from watchpost_collector.store.prices.explanation import Explanation, explain
+from watchpost_collector.store.prices.in_force import Unpriced, find_unpriced, list_in_force
 from watchpost_collector.store.prices.own import OwnPrices, read_own_prices
 from watchpost_collector.store.prices.price import OVERRIDE, Price
 from watchpost_collector.store.prices.public_list import (
@@ -24,7 +27,7 @@ from watchpost_collector.store.prices.public_list import (
     read_standard,
     resolve_model,
 )
-from watchpost_collector.store.prices.repricing import reprice
+from watchpost_collector.store.prices.repricing import Backfill, Scope, backfill, reprice
 from watchpost_collector.store.prices.table import (
     KeptList,
     add_prices,
@@ -45,6 +48,7 @@ class Loaded:
     entries: int
     models: int
     priced_anew: int
+    known: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,21 +63,13 @@ class Updated:
     priced_anew: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Unpriced:
-    """A model with calls of the last days whose cost nobody knows."""
-
-    provider: str
-    model: str
-    calls: int
-
-
 class PriceBook:
     """The lists in force over a migrated store; safe to share between threads."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
         self._lock = threading.RLock()
+        self._history = threading.Lock()
         self._public: PublicList | None = None
         self._own: OwnPrices | None = None
         # Looked up already, each once; what an own rule priced is known after a restart too.
@@ -124,6 +120,8 @@ class PriceBook:
         """
         own = read_own_prices(text, name)
         with self._lock:
+            if self.own is not None and self.own.version == own.version:
+                return Loaded(own.version, len(own.entries), 0, 0, known=True)
             seen = self._list_seen()
             pairs = dict.fromkeys((*own.named(), *((p, m.lower()) for p, m in seen)))
             prices = [price for pair in pairs for price in own.resolve(*pair)]
@@ -182,6 +180,24 @@ class PriceBook:
             reprice(self._store, late)
             return len(late)
 
+    def backfill(self, scope: Scope, *, dry_run: bool) -> Backfill:
+        """Price history again by what is in force; see `repricing.backfill`."""
+        # Not under the lock: new segments are priced meanwhile.
+        with self._history:
+            return backfill(self._store, scope, dry_run=dry_run)
+
+    def explain(self, trace_id: str, span_id: str = "", project: str = "") -> list[Explanation]:
+        """How the calls of a trace came to cost what they cost."""
+        return explain(self._store, trace_id, span_id, project)
+
+    def list_in_force(self, model: str = "", *, every: bool = False) -> list[dict[str, Any]]:
+        """The price rows in force; see `in_force.list_in_force`."""
+        return list_in_force(self._store, model, every=every)
+
+    def find_unpriced(self) -> tuple[Unpriced, ...]:
+        """The models of the last week's calls that nobody has a price for."""
+        return find_unpriced(self._store)
+
     def _resolve_public(self, pair: Pair) -> list[Price]:
         """What the public list's rules say of a model that has no row yet."""
         rows = self._store.query(
@@ -219,18 +235,6 @@ class PriceBook:
             "where counted and price_state = 'unpriced' group by 1, 2"
         )
         return sum(int(calls) for provider, model, calls in rows if (provider, model) in models)
-
-
-def find_unpriced(store: Store, days: int = 7) -> list[Unpriced]:
-    """The models whose calls of the last days have tokens and no cost, most calls first."""
-    rows = store.query(
-        "select toString(provider), toString(model), sum(unpriced_calls) as calls "
-        "from watchpost.usage_hourly "
-        "where hour >= now() - toIntervalDay({days:UInt32}) group by 1, 2 "
-        "having calls > 0 order by calls desc, 1, 2 limit 1000",
-        {"days": days},
-    )
-    return [Unpriced(str(provider), str(model), int(calls)) for provider, model, calls in rows]
 
 
 def _spell(pairs: Iterable[Pair]) -> tuple[str, ...]:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal, InvalidOperation
 from fnmatch import fnmatchcase
+from pathlib import Path
 from typing import Any
 
 import yaml
@@ -115,6 +116,24 @@ class OwnPrices:
             for _, entry in fits
             if entry.identity == first.identity
         ]
+
+
+def read_prices_file(path: Path) -> str:
+    """The file's text; ConfigError when it cannot be read."""
+    try:
+        with path.open("rb") as opened:
+            found = opened.read(MOST_BYTES + 1)
+        return found.decode("utf-8")
+    except OSError as error:
+        cure = f"name a file that can be read ({error.strerror})"
+        raise ConfigError(SETTING, str(path), cure) from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(SETTING, str(path), "write it in UTF-8") from error
+
+
+def load_own_prices(path: Path) -> OwnPrices:
+    """The prices of a file; ConfigError names the line that is wrong."""
+    return read_own_prices(read_prices_file(path), str(path))
 
 
 def read_own_prices(text: str, name: str = "prices") -> OwnPrices:

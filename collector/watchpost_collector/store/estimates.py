@@ -1,0 +1,258 @@
+"""Tokens nobody reported, counted from the stored messages in the background and marked as such.
+
+A foreign emitter that records a stream without usage leaves a call at no cost. Where its messages
+are stored, they are counted here with tiktoken and the call gets a later version, `estimated`,
+priced like any other. As in the SDK, a call that answered nothing is not known to have been charged
+and stays as it is. What the store holds says what is left to do, so a restart loses nothing and a
+second run changes nothing. It knows messages of any dialect as texts, and no more of them.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from watchpost.tokens import count_tokens
+from watchpost_collector.store.client import Store
+from watchpost_collector.store.messages import nest
+
+_CALLS_AT_ONCE = 50
+_MOST_WAITING = 100_000
+_SEGMENTS_AT_ONCE = 50
+# Beyond this a text is not counted: one call must not take the others' time.
+_MOST_CHARACTERS = 2_000_000
+# The tokenizer takes more than its share of time on one endless word.
+_PIECE_CHARACTERS = 10_000
+_MOST_DEPTH = 20
+# As OpenAI documents it: every message is framed by three tokens, the answer by three more.
+_TOKENS_A_MESSAGE = 3
+_VOCABULARY_WAIT_S = 10.0
+_VOCABULARY_RETRY_S = 300.0
+
+_TEXTS = ("input_messages", "output_messages", "system_instructions", "tool_definitions")
+# Where dialects put what a model reads and writes; all else (ids, types, URLs, bytes) it does not.
+_SAID = frozenset(
+    {
+        *("content", "contents", "text", "parts", "message", "messages", "value", "prompt"),
+        *("thinking", "reasoning", "refusal", "name", "arguments", "args", "input", "output"),
+        *("response", "result", "tool_calls", "function", "function_call", "tool_call"),
+        *("message_content", "choices", "description", "parameters", "candidates"),
+    }
+)
+
+Place = tuple[str, int, str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class EstimateState:
+    """What was done since the start: calls counted, calls waiting, and why they wait."""
+
+    counted: int = 0
+    waiting: int = 0
+    reason: str = ""
+
+
+class Estimates:
+    """The work to do, by segment; lives as long as its store. `add` from any thread."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._lock = threading.Lock()
+        # '' stands for all that came since yesterday: what a process that died left undone.
+        self._segments: deque[str] = deque([""])
+        self._places: deque[Place] = deque()
+        self._counted = 0
+        self._reason = ""
+        self._retry_at = 0.0
+
+    @property
+    def state(self) -> EstimateState:
+        """How far it is."""
+        with self._lock:
+            waiting = len(self._places)
+        return EstimateState(self._counted, waiting, self._reason)
+
+    def add(self, segment: str) -> None:
+        """Look at a segment's calls when there is time."""
+        with self._lock:
+            self._segments.append(segment)
+
+    def work(self, for_s: float = 2.0) -> int:
+        """Count what there is to count, for so many seconds at most; the calls counted."""
+        if time.monotonic() < self._retry_at:
+            return 0
+        done = 0
+        give_up = time.monotonic() + for_s
+        while time.monotonic() < give_up and (places := self._take()):
+            if not _has_vocabulary():
+                self._reason = "tiktoken's vocabulary cannot be loaded: set TIKTOKEN_CACHE_DIR"
+                self._retry_at = time.monotonic() + _VOCABULARY_RETRY_S
+                with self._lock:
+                    self._places.extendleft(reversed(places))
+                break
+            self._reason = ""
+            try:
+                done += self._count(places)
+            except Exception:
+                with self._lock:
+                    self._places.extendleft(reversed(places))
+                raise
+        self._counted += done
+        return done
+
+    def _take(self) -> list[Place]:
+        """The next calls to look at; segments are looked into when none are left."""
+        with self._lock:
+            if not self._places and self._segments:
+                number = min(len(self._segments), _SEGMENTS_AT_ONCE)
+                segments = [self._segments[place] for place in range(number)]
+            else:
+                segments = []
+        if segments:
+            rows = self._store.query(_WITHOUT_USAGE, {"segments": segments, "most": _MOST_WAITING})
+            with self._lock:
+                for _ in segments:
+                    self._segments.popleft()
+                self._places.extend((p, int(hour), t, s) for p, hour, t, s in rows)
+        with self._lock:
+            number = min(len(self._places), _CALLS_AT_ONCE)
+            return [self._places.popleft() for _ in range(number)]
+
+    def _count(self, places: Sequence[Place]) -> int:
+        calls = self._store.query(_CALLS, {"places": places}).as_dicts()
+        held = {(call["project"], call["held_trace"], call["held_span"]) for call in calls}
+        if not held:
+            return 0
+        contents: dict[tuple[str, str, str], list[Mapping[str, Any]]] = {}
+        for row in self._store.query(_CONTENT, {"keys": sorted(held)}).as_dicts():
+            key = (row["project"], row["trace_id"], row["span_id"])
+            contents.setdefault(key, []).append(row)
+        found: list[tuple[Place, int, int]] = []
+        for call in calls:
+            rows = contents.get((call["project"], call["held_trace"], call["held_span"]), [])
+            counts = estimate_call(rows, call["model"], embedding=call["kind"] == "embedding")
+            if counts is not None:
+                place = (call["project"], call["hour"], call["trace_id"], call["span_id"])
+                found.append((place, *counts))
+        if found:
+            bound = {
+                "places": [place for place, _, _ in found],
+                "read": [read for _, read, _ in found],
+                "written": [written for _, _, written in found],
+            }
+            self._store.command(_CORRECT, bound)
+        return len(found)
+
+
+def estimate_call(
+    contents: Sequence[Mapping[str, Any]], model: str, *, embedding: bool = False
+) -> tuple[int, int] | None:
+    """Input and output tokens of a call from its rows of `content`; None where nobody can tell.
+
+    Without an answer there is nothing to tell: it may have failed before anything was charged. (An
+    embedding answers with numbers, which are not stored.)
+    """
+    asked = [text for row in contents for name in _TEXTS[::2] for text in _say(row[name])]
+    asked += [text for row in contents for text in _say(row["tool_definitions"])]
+    said = [text for row in contents for text in _say(row["output_messages"])]
+    if not asked or (not said and not embedding):
+        return None
+    if sum(map(len, asked)) + sum(map(len, said)) > _MOST_CHARACTERS:
+        return None
+    read, written = _count_texts(asked, model), _count_texts(said, model)
+    if read is None or written is None:
+        return None
+    if embedding:
+        return read, 0
+    messages = sum(_count_messages(row["input_messages"]) for row in contents)
+    messages += any(row["system_instructions"] for row in contents)
+    return read + _TOKENS_A_MESSAGE * (messages + 1), written
+
+
+def _count_texts(texts: Sequence[str], model: str) -> int | None:
+    total = 0
+    for text in texts:
+        for first in range(0, len(text), _PIECE_CHARACTERS):
+            counted = count_tokens(text[first : first + _PIECE_CHARACTERS], model)
+            if counted is None:
+                return None
+            total += counted
+    return total
+
+
+def _count_messages(stored: str) -> int:
+    value = nest(stored) if stored else []
+    if isinstance(value, Mapping) and isinstance(value.get("messages"), list):
+        value = value["messages"]
+    return len(value) if isinstance(value, list) else 1
+
+
+def _say(stored: str) -> Iterator[str]:
+    """The texts in a column of messages, whatever dialect wrote them; a bare text is one."""
+    if not stored:
+        return
+    value = nest(stored)
+    yield from [value] if isinstance(value, str) else _walk(value, 0)
+
+
+def _walk(value: Any, depth: int) -> Iterator[str]:
+    if depth > _MOST_DEPTH:
+        return
+    if isinstance(value, str):
+        if value:
+            yield value
+    elif isinstance(value, list):
+        for item in value:
+            yield from _walk(item, depth + 1)
+    elif isinstance(value, Mapping):
+        for key, item in value.items():
+            if key in _SAID:
+                yield from _walk(item, depth + 1)
+
+
+def _has_vocabulary() -> bool:
+    return count_tokens("a", "", wait_s=_VOCABULARY_WAIT_S) is not None
+
+
+_PLACE = "Tuple(String, DateTime, String, String)"
+_WANTED = "counted and usage_source = 'none' and not blocked"
+_WITHOUT_USAGE = f"""
+select project, toUnixTimestamp(toStartOfHour(start)), trace_id, span_id from watchpost.calls
+where {_WANTED} and (spool_segment in {{segments:Array(String)}}
+    or (has({{segments:Array(String)}}, '') and stored >= yesterday()))
+limit {{most:UInt32}}
+"""  # noqa: S608
+_THESE = f"""from watchpost.calls final
+where {_WANTED}
+    and (project, toStartOfHour(start), trace_id, span_id) in {{places:Array({_PLACE})}}"""
+_CALLS = f"""
+select
+    toString(project) as project, toUnixTimestamp(toStartOfHour(start)) as hour, trace_id, span_id,
+    toString(model) as model, toString(kind) as kind,
+    if(not has_content and other_span_id != '', other_trace_id, trace_id) as held_trace,
+    if(not has_content and other_span_id != '', other_span_id, span_id) as held_span
+{_THESE}
+"""
+_CONTENT = f"""
+select toString(project) as project, trace_id, span_id, {", ".join(_TEXTS)}
+from watchpost.content
+where (project, trace_id, span_id) in {{keys:Array(Tuple(String, String, String))}}
+    and length(input_messages) + length(output_messages) <= {4 * _MOST_CHARACTERS}
+"""  # noqa: S608
+# What came meanwhile (a twin with usage, a burial) is seen once more as it is written.
+_CORRECT = f"""
+insert into watchpost.to_price
+with
+    {{places:Array({_PLACE})}} as places,
+    indexOf(places, (project, toStartOfHour(start), trace_id, span_id)) as place
+select * replace (
+    {{read:Array(UInt64)}}[place] as input_tokens,
+    {{written:Array(UInt64)}}[place] as output_tokens,
+    'estimated' as usage_source, true as tokens_estimated,
+    toUInt64(toUnixTimestamp64Nano(now64(9))) as version)
+{_THESE}
+"""
