@@ -21,6 +21,8 @@ else:
 
 _GZIP_WINDOW = 31
 _PIECE = 1 << 20
+# Each member copies what is behind it: a body of nothing but empty ones would take for ever.
+_MOST_MEMBERS = 100
 # The most memory a frame may ask for as its window, as a power of two: beyond every usual level.
 _ZSTD_WINDOW: Mapping[int, int] = {zstd.DecompressionParameter.window_log_max: 25}
 
@@ -101,7 +103,9 @@ def _unpack(
     pieces: list[bytes] = []
     size = 0
     rest = body
-    while rest:  # a body may be several members, one after the other
+    for _ in range(_MOST_MEMBERS):  # a body may be several members, one after the other
+        if not rest:
+            return b"".join(pieces)
         stream = start(rest)
         while not stream.eof:
             try:
@@ -117,4 +121,5 @@ def _unpack(
                 reason = f"the {encoding} body ends before its stream does"
                 raise Refusal(400, reason, "it was cut off on the way; resend it")
         rest = stream.unused_data
-    return b"".join(pieces)
+    reason = f"the {encoding} body is of more than {_MOST_MEMBERS} members"
+    raise Refusal(400, reason, "compress it as one")

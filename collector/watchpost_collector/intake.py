@@ -14,6 +14,7 @@ from typing import Any
 
 from google.protobuf.message import DecodeError
 
+from watchpost_collector.bounds import check_body, check_request, cut_request
 from watchpost_collector.compression import decompress
 from watchpost_collector.digests import compute_digest
 from watchpost_collector.envelope import Letter, encode_varint
@@ -73,11 +74,16 @@ def admit(parcel: Parcel, limit_bytes: int) -> Admission:
         raise Refusal.oversize(limit_bytes)
     signal = parcel.signal
     body = translate_json(sent, signal) if parcel.content_type == JSON_TYPE else sent
+    long = check_body(body, signal)
     body, probe = _parse(body, signal)
+    crowded = check_request(probe, signal, len(body))
     times = Times.around(parcel.received_ns, backfill=parcel.backfill)
     found = inspect(signal, probe, times)
     if not probe.IsInitialized():
         body = fold_request(body, signal)
+    cut = 0
+    if long or crowded:
+        body, cut = cut_request(body, signal)
     if found.faults:
         body = remove_items(signal, body, {place for place, _ in found.faults})
     kind = parcel.content_type if signal is TRACES else f"{signal.name} {parcel.content_type}"
@@ -89,7 +95,7 @@ def admit(parcel: Parcel, limit_bytes: int) -> Admission:
         digest=compute_digest(sent, parcel.project, kind),
         backfill=parcel.backfill,
     )
-    message = "; ".join(_tell(found, signal))
+    message = "; ".join(_tell(found, signal, cut))
     return Admission(letter, len(found.faults), message, signal)
 
 
@@ -137,7 +143,9 @@ def _last(error: Exception) -> str:
     return str(error).rsplit(":", 1)[-1].strip()
 
 
-def _tell(found: Found, signal: Signal) -> Iterator[str]:
+def _tell(found: Found, signal: Signal, cut: int) -> Iterator[str]:
+    if cut:
+        yield f"{cut} values or attributes were too long or too many, and cut with a mark"
     if found.faults:
         named = [f"{name_place(signal, place)}: {why}" for place, why in found.faults[:_NAMED]]
         more = len(found.faults) - len(named)

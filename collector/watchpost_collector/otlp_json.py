@@ -22,10 +22,14 @@ from watchpost_collector.signals import TRACES, Signal
 _IDS = frozenset({"trace_id", "span_id", "parent_span_id"})
 _FLOATS = (FieldDescriptor.TYPE_DOUBLE, FieldDescriptor.TYPE_FLOAT)
 _DEPTH = 60
+_LARGE_BYTES, _MOST_SEPARATORS, _SEPARATORS = 2 << 20, 3_000_000, (b",", b"{", b"[")
 
 
 def translate_json(content: bytes, signal: Signal = TRACES) -> bytes:
     """The encoded request of a JSON body; Refusal names what and where."""
+    if len(content) > _LARGE_BYTES and sum(map(content.count, _SEPARATORS)) > _MOST_SEPARATORS:
+        # Parsed, every one of them is an object: bounded before there is anything to count.
+        raise Refusal(413, "the JSON body holds too many values", "send fewer at once")
     document = _load(content)
     if not isinstance(document, dict):
         first = signal.request.DESCRIPTOR.fields[0].json_name

@@ -22,7 +22,9 @@ from watchpost_collector.spool import Spool
 
 PROJECT_HEADER = "x-watchpost-project"
 BACKFILL_HEADER = "x-watchpost-backfill"
-_INLINE_BYTES = 64 << 10
+_INLINE_BYTES, _UNPACKED_BYTES = 64 << 10, 512 << 10
+_LANES = 2
+_TOO_LARGE = 413
 _PROJECT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
@@ -31,7 +33,7 @@ class IntakeLimits:
     """Bounds of what is read: bytes of one request (as sent, and unpacked), and of all at once."""
 
     request_bytes: int = 32 << 20
-    in_flight_bytes: int = 512 << 20
+    in_flight_bytes: int = 256 << 20
 
 
 class Reception:
@@ -50,6 +52,7 @@ class Reception:
         self._counters = counters
         self._keys = keys
         self._in_flight_bytes = 0
+        self._lanes = asyncio.Semaphore(_LANES)
         self.limits = limits or IntakeLimits()
 
     def choose_project(self, headers: Iterable[tuple[bytes, bytes]]) -> str:
@@ -89,14 +92,27 @@ class Reception:
     async def take(self, parcel: Parcel) -> Admission:
         """Admit a parcel; when this returns it is on the disk. Raises Refusal or Full."""
         began = time.monotonic()
-        if len(parcel.body) <= _INLINE_BYTES:
-            admission = admit(parcel, self.limits.request_bytes)
-        else:
-            # Large bodies unpack and parse on a thread: the loop keeps answering others.
-            admission = await asyncio.to_thread(admit, parcel, self.limits.request_bytes)
+        admission = self._admit_small(parcel)
+        if admission is None:
+            # Large bodies unpack and parse on a thread: the loop keeps answering others. Parsed
+            # they take many times their size, so only a few at once.
+            async with self._lanes:
+                admission = await asyncio.to_thread(admit, parcel, self.limits.request_bytes)
         await self._store(admission)
         self._counters.acknowledge_seconds.observe(time.monotonic() - began)
         return admission
+
+    def _admit_small(self, parcel: Parcel) -> Admission | None:
+        """Admit a parcel that is small, and stays so when it is unpacked; else None."""
+        if len(parcel.body) > _INLINE_BYTES:
+            return None
+        limit = min(_UNPACKED_BYTES, self.limits.request_bytes)
+        try:
+            return admit(parcel, limit)
+        except Refusal as refusal:
+            if refusal.status == _TOO_LARGE and limit < self.limits.request_bytes:
+                return None
+            raise
 
     async def _store(self, admission: Admission) -> None:
         letter, rejected = admission.letter, admission.rejected

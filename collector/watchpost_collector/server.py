@@ -31,6 +31,7 @@ from watchpost_collector.flush import Flusher
 from watchpost_collector.keys import Keys
 from watchpost_collector.origin import App, OriginGuard, Receive, Scope, Send, served_hosts
 from watchpost_collector.otlp_app import OtlpApp
+from watchpost_collector.patience import PatientProtocol
 from watchpost_collector.private_files import lock_directory, make_private, write_private
 from watchpost_collector.query.facade import Facade
 from watchpost_collector.query.reader import Reader
@@ -49,6 +50,7 @@ log = logging.getLogger(__name__)
 
 _REOPEN_S = 5.0
 _GRACE_S = 3
+_CONNECTIONS = 4096
 _PATIENCE_S = 25.0
 Say = Callable[[str], None]
 
@@ -270,7 +272,11 @@ async def _close_store(context: Context) -> None:
 def _configure(app: App) -> uvicorn.Config:
     return uvicorn.Config(
         app,
-        http="httptools",
+        http=PatientProtocol,
+        # Beyond this many connections at once the answer is 503.
+        limit_concurrency=_CONNECTIONS,
+        # Whoever sends what is no HTTP must not fill the disk with being told so.
+        log_level="error",
         lifespan="off",
         log_config=None,
         access_log=False,
