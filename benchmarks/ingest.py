@@ -110,7 +110,8 @@ def find_differences(one: MeasuredServer, other: MeasuredServer) -> list[str]:
         "SELECT table, groupArray(name) FROM system.columns WHERE database = 'watchpost' AND "
         "table IN (SELECT c.table FROM system.columns c JOIN system.tables t ON c.table = t.name "
         "AND c.database = t.database WHERE c.database = 'watchpost' AND c.name = 'spool_segment' "
-        "AND t.engine LIKE '%MergeTree') AND name NOT IN ('spool_segment', 'stored') GROUP BY table"
+        "AND t.engine LIKE '%MergeTree') AND name NOT IN ('spool_segment', 'stored', 'arrived') "
+        "GROUP BY table"
     )
     different = []
     for table, listed in columns:

@@ -78,6 +78,7 @@ VERDICT_SCHEMA = pa.schema(
         *(("tripped", _FLAG), ("failed", _FLAG)),
         *(("probability", pa.float32()), ("threshold", pa.float32())),
         *(("duration_ms", _FLOAT), ("revision", _TEXT), ("spool_segment", _TEXT)),
+        ("segments", _MAP),
     ]
 )
 

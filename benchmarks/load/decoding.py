@@ -162,7 +162,10 @@ def _read_span(
         *(True, 1),
     )
     place = (project, trace_id, span_id, start, service, environment, model or asked)
-    return row, [(*place, prompt, version, *_verdict(guard), segment) for guard in guards]
+    return row, [
+        (*place, prompt, version, *_verdict(guard), segment, list(segments.items()))
+        for guard in guards
+    ]
 
 
 def _sort_attributes(
