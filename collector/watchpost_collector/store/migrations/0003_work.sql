@@ -69,8 +69,10 @@ with
     -- Langfuse's client puts the tools it offered beside the messages.
     kind_langfuse != '' and startsWith(input_fallback, '{') and JSONHas(input_fallback, 'messages') as with_tools,
 
-    -- A JSON list, a JSON string, or a bare word.
-    multiIf(named.finish_reasons = '', [], startsWith(named.finish_reasons, '['), JSONExtract(named.finish_reasons, 'Array(String)'),
+    -- A JSON list, a JSON string, or a bare word; where it is only among the messages, from there.
+    multiIf(named.finish_reasons = '' and startsWith(named.output_messages, '['),
+        arrayFilter(r -> r != '', JSONExtract(named.output_messages, 'Array(Tuple(finish_reason String))').finish_reason),
+        named.finish_reasons = '', [], startsWith(named.finish_reasons, '['), JSONExtract(named.finish_reasons, 'Array(String)'),
         startsWith(named.finish_reasons, '"'), [JSONExtractString(named.finish_reasons)], [named.finish_reasons]) as reasons,
     arrayFilter((p, v) -> v != '',
         ['temperature', 'top_p', 'top_k', 'max_tokens', 'seed', 'frequency_penalty', 'presence_penalty', 'stop', 'reasoning'],
@@ -109,7 +111,7 @@ select
     responded as response_model,
     responded as model,
     -- OpenInference keeps the provider's answer as it came, and its id only there.
-    if(named.response_id != '' or decided != 'generation' or not startsWith(output_fallback, '{'), named.response_id, JSONExtractString(output_fallback, 'id')) as response_id,
+    if(named.response_id != '' or kind_openinference = '' or decided != 'generation' or not startsWith(output_fallback, '{'), named.response_id, JSONExtractString(output_fallback, 'id')) as response_id,
     -- A prompt of OpenAI's own store is named among the parameters of the request.
     multiIf(named.prompt_name != '', named.prompt_name, prompt_json != '', JSONExtractString(prompt_json, 'name'),
         params_json != '', JSONExtractString(params_json, 'prompt', 'id'), '') as prompt_name,
@@ -127,7 +129,8 @@ select
         first_chunk_at = '', null,
         -- A timestamp, JSON-quoted once or twice by Langfuse's SDK.
         greatest(0, (toUnixTimestamp64Nano(parseDateTime64BestEffortOrNull(replaceRegexpAll(first_chunk_at, '["\\\\]', ''), 9, 'UTC')) - start_ns) / 1e6)) as ttft_ms,
-    lower(if(named.streaming != '' or params_json = '', named.streaming, JSONExtractRaw(params_json, 'stream'))) in ('true', '1') as streaming,
+    lower(if(named.streaming != '' or params_json = '', named.streaming, JSONExtractRaw(params_json, 'stream'))) in ('true', '1')
+        or streamed_s > 0 or first_chunk_at != '' as streaming,
     tokens(named.context_window) as context_window,
     ifNotFinite(toFloat64OrZero(named.context_use), 0) as context_use,
     toUInt32(least(tokens(named.retries), 1000000)) as retries,
