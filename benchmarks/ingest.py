@@ -282,7 +282,10 @@ def print_table(result: dict[str, Any]) -> None:
     for stage, used in result["cpu_us_per_span_by_stage"].items():
         print(f"  {stage:<36}{used:>12.1f}")
     print_profile(result["cpu_us_per_span"])
-    print(f"load average at the end: {result['load_average']:.1f} on {os.cpu_count()} cores")
+    cores = os.cpu_count() or 1
+    print(f"load average at the end: {result['load_average']:.1f} on {cores} cores")
+    if result["load_average"] > 2 * cores:
+        print("the machine had other work: times by the clock (acknowledged, a second) show it too")
 
 
 def print_profile(by_run: dict[str, dict[str, float]]) -> None:
