@@ -15,9 +15,12 @@ from watchpost_collector.counters import Counters
 from watchpost_collector.digests import Digests
 from watchpost_collector.flush import Flusher
 from watchpost_collector.keys import Keys
+from watchpost_collector.projects import Projects
 from watchpost_collector.set_aside import SetAside
 from watchpost_collector.settings import ServerSettings
 from watchpost_collector.spool import Spool
+from watchpost_collector.throttle import Throttle
+from watchpost_collector.watched_file import WatchedFile
 
 if TYPE_CHECKING:
     from watchpost_collector.query.reader import Reader
@@ -38,6 +41,8 @@ class Context:
     counters: Counters
     flusher: Flusher
     set_aside: SetAside
+    projects: WatchedFile[Projects]
+    throttle: Throttle
     opened_store: Upkeep | None = None
     opened_reader: Reader | None = None
     query_port: int = 0

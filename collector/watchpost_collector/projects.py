@@ -24,6 +24,8 @@ DEFAULT_DAYS: Mapping[str, int] = {
     "content": 30,
     "spans": 184,
     "rollups": 5 * 366,
+    "logs": 30,
+    "metrics": 184,
 }
 MOST_DAYS = 100 * 366
 DEFAULT_BURST_S = 10.0

@@ -89,6 +89,17 @@ def _read_projects(context: Context, project: str) -> Iterator[Reading]:
             for fate, value in counts.items()
         ),
     )
+    yield Reading(
+        "watchpost_project_requests_throttled",
+        "counter",
+        "Requests over their project's limit.",
+        "{request}",
+        tuple(
+            Sample(refused["requests"], {"project": name})
+            for name, refused in sorted(context.throttle.read().items())
+            if project in ("", name)
+        ),
+    )
 
 
 def _read_spool(context: Context) -> Iterator[Reading]:

@@ -17,8 +17,9 @@ from watchpost_collector.counters import Counters
 from watchpost_collector.digests import Digests
 from watchpost_collector.intake import Admission, Parcel, admit
 from watchpost_collector.keys import Keys
-from watchpost_collector.refusal import Refusal
+from watchpost_collector.refusal import Refusal, Throttled
 from watchpost_collector.spool import Spool
+from watchpost_collector.throttle import Throttle
 
 PROJECT_HEADER = "x-watchpost-project"
 BACKFILL_HEADER = "x-watchpost-backfill"
@@ -46,18 +47,28 @@ class Reception:
         counters: Counters,
         keys: Keys,
         limits: IntakeLimits | None = None,
+        throttle: Throttle | None = None,
     ) -> None:
         self._spool = spool
         self._digests = digests
         self._counters = counters
         self._keys = keys
+        self._throttle = throttle
         self._in_flight_bytes = 0
         self._lanes = asyncio.Semaphore(_LANES)
         self.limits = limits or IntakeLimits()
 
     def choose_project(self, headers: Iterable[tuple[bytes, bytes]]) -> str:
-        """The project of a request with these headers; Refusal when its key may not ingest."""
-        listed = list(headers)
+        """The project of a request with these headers.
+
+        Raises Refusal when its key may not ingest, Throttled when the project is over its limit:
+        that is found out before the body is read.
+        """
+        project = self._find_project(list(headers))
+        self._throttle_by(project)
+        return project
+
+    def _find_project(self, listed: list[tuple[bytes, bytes]]) -> str:
         grant = self._keys.authorize(listed, "ingest")
         if grant is None:
             raise Refusal(401, "no key that may ingest", "send Authorization: Bearer KEY")
@@ -98,9 +109,24 @@ class Reception:
             # they take many times their size, so only a few at once.
             async with self._lanes:
                 admission = await asyncio.to_thread(admit, parcel, self.limits.request_bytes)
+        self._throttle_admitted(admission)
         await self._store(admission)
         self._counters.acknowledge_seconds.observe(time.monotonic() - began)
         return admission
+
+    def _throttle_by(self, project: str, spans: int = 0, size_bytes: int = 0) -> None:
+        wait_s = self._throttle.ask(project, spans, size_bytes) if self._throttle else 0.0
+        if wait_s > 0:
+            raise Throttled(f"project {project} sends more than its limit", round(wait_s, 3))
+
+    def _throttle_admitted(self, admission: Admission) -> None:
+        letter = admission.letter
+        total = letter.spans + admission.rejected
+        try:
+            self._throttle_by(letter.project, total, len(letter.body))
+        except Throttled:
+            self._counters.add_of(letter.project, received=total, refused=total)
+            raise
 
     def _admit_small(self, parcel: Parcel) -> Admission | None:
         """Admit a parcel that is small, and stays so when it is unpacked; else None."""

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from functools import partial
 
 from watchpost.errors import Full
+from watchpost_collector.api.application import API_PREFIX, Api
 from watchpost_collector.context import Context
 from watchpost_collector.exposition import CONTENT_TYPE, render_readings
 from watchpost_collector.origin import App, Receive, Scope, Send
@@ -44,6 +45,7 @@ class Switch:
 
 def build_app(context: Context, otlp: OtlpApp, page: App) -> App:
     """The app of the main port, without its origin guard."""
+    api = Api(context, context.settings.store, context.settings.data / "scratch")
 
     async def dispatch(scope: Scope, receive: Receive, send: Send) -> None:
         path = scope["path"] if scope["type"] == "http" else ""
@@ -56,6 +58,8 @@ def build_app(context: Context, otlp: OtlpApp, page: App) -> App:
             await _answer_health(context, scope, send)
         elif path == "/metrics":
             await _answer_metrics(context, scope, send)
+        elif path.startswith(API_PREFIX):
+            await api(scope, receive, send)
         elif path == "/api/status":
             await _answer_status(context, scope, send)
         elif path == "/api/flush":
@@ -120,12 +124,17 @@ async def _answer_status(context: Context, scope: Scope, send: Send) -> None:
     if scope["method"] != "GET":
         await send_json(send, 405, {"error": "GET /api/status"})
         return
-    if context.keys.authorize(scope["headers"], "read") is None:
+    grant = context.keys.authorize(scope["headers"], "read")
+    if grant is None:
         await send_json(send, 401, {"error": "a key that may read is needed"})
         return
+    throttled = context.throttle.read()
+    if grant.scope != "admin":
+        throttled = {name: told for name, told in throttled.items() if name == grant.project}
     state, aside = context.flusher.state, context.set_aside.read()
     answer = {
         "spans": context.counters.read().as_dict(),
+        "throttled": throttled,
         "spool": {
             "waiting_bytes": context.spool.waiting_bytes,
             "bound_bytes": context.settings.spool.bound_bytes,

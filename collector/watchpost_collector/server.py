@@ -33,6 +33,7 @@ from watchpost_collector.origin import App, OriginGuard, Receive, Scope, Send, s
 from watchpost_collector.otlp_app import OtlpApp
 from watchpost_collector.patience import PatientProtocol
 from watchpost_collector.private_files import lock_directory, make_private, write_private
+from watchpost_collector.projects import watch_projects
 from watchpost_collector.query.facade import Facade
 from watchpost_collector.query.reader import Reader
 from watchpost_collector.reception import Reception
@@ -41,6 +42,7 @@ from watchpost_collector.segments import recover_segments
 from watchpost_collector.set_aside import SetAside
 from watchpost_collector.settings import ServerSettings
 from watchpost_collector.spool import Spool
+from watchpost_collector.throttle import Throttle
 
 if TYPE_CHECKING:
     from watchpost_collector.otlp_grpc import OtlpGrpc
@@ -101,7 +103,9 @@ async def serve(
     context = build_context(settings, keys)
     context.query_port = sockets[1].getsockname()[1]
     page, query = Switch(), Switch()
-    reception = Reception(context.spool, context.digests, context.counters, keys, settings.intake)
+    reception = Reception(
+        context.spool, context.digests, context.counters, keys, settings.intake, context.throttle
+    )
     otlp = OtlpApp(reception)
     hosts = served_hosts(settings.host, settings.allow_hosts)
     listeners = [
@@ -155,7 +159,11 @@ def build_context(settings: ServerSettings, keys: Keys) -> Context:
         counters.add(recovered=segment.spans, waiting=segment.spans)
         spool.adopt(segment)
         flusher.hand_over(segment)
-    return Context(settings, keys, spool, digests, counters, flusher, set_aside)
+    projects = watch_projects(settings.data)
+    throttle = Throttle(projects.read)
+    return Context(
+        settings, keys, spool, digests, counters, flusher, set_aside, projects, throttle
+    )
 
 
 async def _open(
@@ -207,7 +215,7 @@ async def _close_grpc(opening: asyncio.Task[OtlpGrpc | None]) -> None:
 async def _open_store(context: Context, say: Say) -> None:
     while True:
         try:
-            store = await asyncio.to_thread(_connect, context.settings.store)
+            store = await asyncio.to_thread(_connect, context)
             break
         except ConfigError:
             raise
@@ -222,14 +230,17 @@ async def _open_store(context: Context, say: Say) -> None:
     context.flusher.start(store)
 
 
-def _connect(dsn: str) -> Upkeep:
+def _connect(context: Context) -> Upkeep:
     from watchpost_collector.store.client import open_store
     from watchpost_collector.store.migrate import migrate
+    from watchpost_collector.store.retention import Retention
     from watchpost_collector.store.upkeep import start_upkeep
 
-    store = open_store(dsn)
+    store = open_store(context.settings.store)
     migrate(store)
-    return start_upkeep(store)
+    upkeep = start_upkeep(store)
+    upkeep.keep = Retention(lambda kind: context.projects.read().days_of(kind)).keep
+    return upkeep
 
 
 async def _open_page(

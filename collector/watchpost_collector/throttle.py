@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 
+from watchpost_collector.counters import OTHER
 from watchpost_collector.projects import DEFAULT_BURST_S, Projects, Rules
 
 # Beyond this many projects under rules of `*`, the one unseen for longest starts afresh.
@@ -75,9 +76,14 @@ class Throttle:
         with self._lock:
             wait_s = self._take(project, (spans, size_bytes))
             if wait_s > 0:
-                before = self._refused.get(project, Throttled())
-                self._refused[project] = Throttled(before.requests + 1, before.spans + spans)
+                self._note(project, spans)
         return wait_s
+
+    def _note(self, project: str, spans: int) -> None:
+        known = project in self._refused or len(self._refused) < _MOST_PROJECTS
+        name = project if known else OTHER
+        before = self._refused.get(name, Throttled())
+        self._refused[name] = Throttled(before.requests + 1, before.spans + spans)
 
     def read(self) -> dict[str, dict[str, int]]:
         """What was refused, by project."""

@@ -29,7 +29,7 @@ from watchpost_collector.origin import Receive, Scope, Send
 from watchpost_collector.query.export import RELATIONS, Export, open_parquet, write_count
 from watchpost_collector.query.session import QueryFailed
 
-PREFIX = "/api/v1/"
+API_PREFIX = "/api/v1/"
 _THREADS = 4
 _WAITING = 64
 _EXPORTS = 2
@@ -68,7 +68,7 @@ class Api:
             return
         try:
             grant = self._authorize(scope)
-            path = str(scope["path"]).removeprefix(PREFIX)
+            path = str(scope["path"]).removeprefix(API_PREFIX)
             room, slash, name = path.partition("/")
             if room == "export":
                 await self._export(scope, receive, send, grant, name)

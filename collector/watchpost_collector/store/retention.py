@@ -9,7 +9,7 @@ does not know where the rules come from.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
 
@@ -20,7 +20,9 @@ EVERY = "*"
 TABLES: Mapping[str, Mapping[str, str]] = {
     "content": {"content": "stored"},
     "spans": {"spans": "stored", "verdicts": "stored", "calls": "stored"},
-    "rollups": {"usage_closed": "toDate(closed)"},
+    "rollups": {"usage_closed": "toDate(closed)", "guards_closed": "toDate(closed)"},
+    "logs": {"logs": "stored"},
+    "metrics": {"metrics": "stored"},
 }
 # Until rules were applied once, the tables live by what their migrations say.
 _DAYS_BEFORE = 181
@@ -54,6 +56,21 @@ FRONTIER_SQL = (
     "transform(project::String, {frontier_names:Array(String)}, "
     "{frontier_days:Array(Date)}, {frontier_others:Date})"
 )
+
+
+class Retention:
+    """Applies the rules when they changed. `read_days` gives the days by kind in force now."""
+
+    def __init__(self, read_days: Callable[[str], Days]) -> None:
+        self._read_days = read_days
+        self._applied: dict[str, Days] = {}
+
+    def keep(self, store: Store) -> None:
+        """Bring the tables into line with the rules; nothing where that was done before."""
+        days = {kind: self._read_days(kind) for kind in TABLES}
+        if days != self._applied:
+            apply_retention(store, days)
+            self._applied = days
 
 
 def apply_retention(store: Store, days: Mapping[str, Days], cluster: str = "") -> list[str]:

@@ -32,6 +32,8 @@ class Upkeep:
 
     def __init__(self, store: Store) -> None:
         self._store = store
+        # Applies what is decided about how long things are kept, every few seconds.
+        self.keep: Callable[[Store], object] | None = None
         self.prices = PriceBook(store)
         # Counts tokens that nobody reported; None where that is switched off.
         self.estimates: Estimates | None = None
@@ -93,6 +95,8 @@ class Upkeep:
                 close_at = time.monotonic() + _EVERY_S
             if self.estimates is not None:
                 self._try(self.estimates.work)
+            if self.keep is not None:
+                self._try(partial(self.keep, self._store))
             self._stopping.wait(_RETRY_S)
             for segment in tuple(self._unsettled):
                 self._try(partial(self._make_right, segment))

@@ -39,3 +39,6 @@ alter table {database}.content {on_cluster} modify setting materialize_ttl_recal
 alter table {database}.verdicts {on_cluster} modify setting materialize_ttl_recalculate_only = 1;
 alter table {database}.calls {on_cluster} modify setting materialize_ttl_recalculate_only = 1;
 alter table {database}.usage_closed {on_cluster} modify setting materialize_ttl_recalculate_only = 1;
+alter table {database}.guards_closed {on_cluster} modify setting materialize_ttl_recalculate_only = 1;
+alter table {database}.logs {on_cluster} modify setting materialize_ttl_recalculate_only = 1;
+alter table {database}.metrics {on_cluster} modify setting materialize_ttl_recalculate_only = 1;
