@@ -1,12 +1,14 @@
 from __future__ import annotations
 
+import hashlib
 from datetime import date
 from decimal import Decimal
+from importlib.metadata import version
 from typing import Any
 
 import pytest
 from price_cases import land_call, make_price, price_of
-from store_segments import name_segment
+from store_segments import make_call, name_segment, pack_segment
 
 from watchpost_collector.store.client import Store
 from watchpost_collector.store.prices.book import PriceBook
@@ -51,93 +53,118 @@ models:
 """
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _prices(store: Store) -> None:
-    book = PriceBook(store)
-    book.load_packaged()
-    book.load_own(OWN)
+Case = tuple[dict[str, Any], str]
+
+
+def _own(model: str, attributes: dict[str, Any], dollars: str) -> Case:
+    return {**attributes, "gen_ai__request__model": model}, dollars
 
 
 # Worked out by hand from the providers' price pages, USD per million tokens.
-@pytest.mark.parametrize(
-    ("attributes", "dollars"),
-    [
-        # 1,000,000 x 2.50 + 100,000 x 10
-        ({USED_IN: 1_000_000, USED_OUT: 100_000}, "3.5"),
-        # 600 x 2.50 + 400 x 1.25 + 50 x 10
-        (
-            {USED_IN: 1000, "gen_ai__usage__cache_read__input_tokens": 400, USED_OUT: 50},
-            "0.0025",
-        ),
-        # 100 x 3 + 500 x 0.30 + 300 x 3.75 (five minutes) + 100 x 6 (an hour) + 10 x 15
-        (
-            {
-                **SONNET,
-                USED_IN: 1000,
-                "gen_ai__usage__cache_read__input_tokens": 500,
-                "gen_ai__usage__cache_write__input_tokens": 400,
-                "anthropic__usage__cache_creation__ephemeral_1h_input_tokens": 100,
-                USED_OUT: 10,
-            },
-            "0.002325",
-        ),
-        # Over 200,000 tokens the long rates are paid for all of them: 300,000 x 6 + 1,000 x 22.50
-        ({**SONNET, USED_IN: 300_000, USED_OUT: 1000}, "1.8225"),
-    ],
+FROM_PRICE_PAGES: tuple[Case, ...] = (
+    # 1,000,000 x 2.50 + 100,000 x 10
+    ({USED_IN: 1_000_000, USED_OUT: 100_000}, "3.5"),
+    # 600 x 2.50 + 400 x 1.25 + 50 x 10
+    (
+        {USED_IN: 1000, "gen_ai__usage__cache_read__input_tokens": 400, USED_OUT: 50},
+        "0.0025",
+    ),
+    # 100 x 3 + 500 x 0.30 + 300 x 3.75 (five minutes) + 100 x 6 (an hour) + 10 x 15
+    (
+        {
+            **SONNET,
+            USED_IN: 1000,
+            "gen_ai__usage__cache_read__input_tokens": 500,
+            "gen_ai__usage__cache_write__input_tokens": 400,
+            "anthropic__usage__cache_creation__ephemeral_1h_input_tokens": 100,
+            USED_OUT: 10,
+        },
+        "0.002325",
+    ),
+    # Over 200,000 tokens the long rates are paid for all of them: 300,000 x 6 + 1,000 x 22.50
+    ({**SONNET, USED_IN: 300_000, USED_OUT: 1000}, "1.8225"),
 )
-def test_a_call_costs_what_the_price_page_says(
-    store: Store, attributes: dict[str, Any], dollars: str
-) -> None:
-    assert price_of(store, land_call(store, **attributes))[0] == Decimal(dollars)
-
-
 # By hand from the file above.
-@pytest.mark.parametrize(
-    ("model", "attributes", "dollars"),
-    [
-        # Every size of context, on its edge and over it: all tokens pay the rate reached.
-        ("case-tiers", {USED_IN: 1000, USED_OUT: 10}, "0.00102"),
-        ("case-tiers", {USED_IN: 1001, USED_OUT: 10}, "0.01003"),
-        ("case-tiers", {USED_IN: 10_001, USED_OUT: 10}, "1.0021"),
-        ("case-tiers", {USED_IN: 100_001, USED_OUT: 10}, "100.003"),
-        # Half of it in a batch, said in either way, also for a large context.
-        ("case-tiers", {"openai__response__service_tier": "batch"}, "0.00006"),
-        ("case-tiers", {"watchpost__batch": True}, "0.00006"),
-        ("case-tiers", {"watchpost__batch": True, USED_IN: 10_001, USED_OUT: 10}, "0.50105"),
-        # Priority: 100 x 4 + 10 x 2; a tier nobody priced pays the standard.
-        ("case-tiers", {"openai__response__service_tier": "Priority"}, "0.00042"),
-        ("case-tiers", {"openai__response__service_tier": "scale"}, "0.00012"),
-        # 60 x 1 + 30 x 10 + 10 x 5, 4 x 2 + 3 x 3 + 2 x 20 + 1 x 50, and two searches
-        (
-            "case-media",
-            {
-                "gen_ai__usage__audio__input_tokens": 30,
-                "gen_ai__usage__image__input_tokens": 10,
-                "gen_ai__usage__reasoning__output_tokens": 3,
-                "gen_ai__usage__audio__output_tokens": 2,
-                "gen_ai__usage__image__output_tokens": 1,
-                "gen_ai__usage__web_search_requests": 2,
-            },
-            "0.020517",
-        ),
-        ("case-image", {"usage": False, "watchpost__usage__images": 3}, "0.12"),
-        ("case-second", {"usage": False, "watchpost__usage__seconds": 12.5}, "0.00125"),
-        ("case-request", {}, "0.00501"),
-        # 3.6 s of an eighth of two GPUs at 2.50 an hour
-        ("case-own-gpu", {"usage": False, "lasts_ms": 3600}, "0.000625"),
-        ("case-own-gpu", {"lasts_ms": 3_600_000}, "0.625"),
-    ],
+FROM_OWN_FILE: tuple[Case, ...] = (
+    # Every size of context, on its edge and over it: all tokens pay the rate reached.
+    _own("case-tiers", {USED_IN: 1000, USED_OUT: 10}, "0.00102"),
+    _own("case-tiers", {USED_IN: 1001, USED_OUT: 10}, "0.01003"),
+    _own("case-tiers", {USED_IN: 10_001, USED_OUT: 10}, "1.0021"),
+    _own("case-tiers", {USED_IN: 100_001, USED_OUT: 10}, "100.003"),
+    # Half of it in a batch, said in either way, also for a large context.
+    _own("case-tiers", {"openai__response__service_tier": "batch"}, "0.00006"),
+    _own("case-tiers", {"watchpost__batch": True}, "0.00006"),
+    _own("case-tiers", {"watchpost__batch": True, USED_IN: 10_001, USED_OUT: 10}, "0.50105"),
+    # Priority: 100 x 4 + 10 x 2; a tier nobody priced pays the standard.
+    _own("case-tiers", {"openai__response__service_tier": "Priority"}, "0.00042"),
+    _own("case-tiers", {"openai__response__service_tier": "scale"}, "0.00012"),
+    # 60 x 1 + 30 x 10 + 10 x 5, 4 x 2 + 3 x 3 + 2 x 20 + 1 x 50, and two searches
+    _own(
+        "case-media",
+        {
+            "gen_ai__usage__audio__input_tokens": 30,
+            "gen_ai__usage__image__input_tokens": 10,
+            "gen_ai__usage__reasoning__output_tokens": 3,
+            "gen_ai__usage__audio__output_tokens": 2,
+            "gen_ai__usage__image__output_tokens": 1,
+            "gen_ai__usage__web_search_requests": 2,
+        },
+        "0.020517",
+    ),
+    _own("case-image", {"usage": False, "watchpost__usage__images": 3}, "0.12"),
+    _own("case-second", {"usage": False, "watchpost__usage__seconds": 12.5}, "0.00125"),
+    _own("case-request", {}, "0.00501"),
+    # 3.6 s of an eighth of two GPUs at 2.50 an hour
+    _own("case-own-gpu", {"usage": False, "lasts_ms": 3600}, "0.000625"),
+    _own("case-own-gpu", {"lasts_ms": 3_600_000}, "0.625"),
 )
-def test_a_call_costs_what_a_persons_file_says(
-    store: Store, model: str, attributes: dict[str, Any], dollars: str
-) -> None:
-    project = land_call(store, gen_ai__request__model=model, **attributes)
-    book = PriceBook(store)
 
+
+@pytest.fixture(scope="module", autouse=True)
+def book(store: Store) -> PriceBook:
+    """The price book with the public list and the file above."""
+    found = PriceBook(store)
+    found.load_packaged()
+    found.load_own(OWN)
+    return found
+
+
+@pytest.fixture(scope="module")
+def costs(store: Store, book: PriceBook) -> dict[str, tuple[Decimal | None, str, str]]:
+    """Cost, state and source of every case by its span id, landed in one segment."""
+    project = name_segment("cases")
+    spans = [make_call(name_case(case), **case[0]) for case in (*FROM_PRICE_PAGES, *FROM_OWN_FILE)]
+    store.insert_segment(pack_segment(project, spans, project), project)
     book.resolve(project)
+    rows = store.query(
+        "select span_id, cost, price_state, price_source from watchpost.generations "
+        "where project = {p:String}",
+        {"p": project},
+    )
+    return {span: (cost, state, source) for span, cost, state, source in rows}
 
-    cost, state, source = price_of(store, project)
-    assert (cost, state) == (Decimal(dollars), "overridden")
+
+def name_case(case: Case) -> str:
+    return hashlib.sha256(repr(case).encode()).hexdigest()[:16]
+
+
+@pytest.mark.parametrize("case", FROM_PRICE_PAGES, ids=name_case)
+def test_a_call_costs_what_the_price_page_says(
+    case: Case, costs: dict[str, tuple[Decimal | None, str, str]]
+) -> None:
+    cost, state, source = costs[name_case(case)]
+
+    assert (cost, state) == (Decimal(case[1]), "priced")
+    assert source == f"genai-prices {version('genai-prices')}"
+
+
+@pytest.mark.parametrize("case", FROM_OWN_FILE, ids=name_case)
+def test_a_call_costs_what_a_persons_file_says(
+    case: Case, costs: dict[str, tuple[Decimal | None, str, str]], book: PriceBook
+) -> None:
+    cost, state, source = costs[name_case(case)]
+
+    assert (cost, state) == (Decimal(case[1]), "overridden")
     assert book.own is not None
     assert source == f"override {book.own.version}"
 

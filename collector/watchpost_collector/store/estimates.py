@@ -254,5 +254,5 @@ select * replace (
     {{written:Array(UInt64)}}[place] as output_tokens,
     'estimated' as usage_source, true as tokens_estimated,
     toUInt64(toUnixTimestamp64Nano(now64(9))) as version)
-{_THESE}
+from (select * {_THESE})
 """

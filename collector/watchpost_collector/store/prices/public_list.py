@@ -87,7 +87,7 @@ def read_list(text: str, day: date) -> PublicList:
             raise ValueError("it is not a list of providers")
         # The way the package's own updater takes: what it would take, we take.
         providers = _providers_from_raw(raw)
-    except (ValueError, TypeError, KeyError, AssertionError) as error:
+    except (ValueError, TypeError, KeyError, AssertionError, RecursionError) as error:
         told = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
         cure = f"give JSON in the format of genai-prices ({told})"
         raise ConfigError("prices", f"{len(text)} characters", cure) from error
