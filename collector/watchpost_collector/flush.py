@@ -14,6 +14,7 @@ import queue
 import re
 import threading
 import time
+from collections.abc import Callable
 from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -100,6 +101,8 @@ class Flusher:
         self._stopping = threading.Event()
         self._close_by = float("inf")
         self._thread: threading.Thread | None = None
+        # Looks at what a segment brought, when it is proved to be there; an eraser's.
+        self.sweep: Callable[[str], object] | None = None
         self._state = StoreState()
         # Segments that went to the end of the queue, and why; while any is there nothing that was
         # promised "when all before it is stored" is true.
@@ -205,6 +208,8 @@ class Flusher:
                 segment, stored = self._reconcile(store, segment)
                 if not stored:
                     _insert(store, segment)
+                if self.sweep is not None:
+                    self.sweep(segment.name)
                 self._finish(segment)
                 self._state = StoreState("ready")
                 return

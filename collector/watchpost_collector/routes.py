@@ -10,6 +10,7 @@ import asyncio
 import json
 import time
 from collections.abc import Mapping
+from dataclasses import asdict
 from functools import partial
 
 from watchpost.errors import Full
@@ -58,14 +59,17 @@ def build_app(context: Context, otlp: OtlpApp, page: App) -> App:
             await _answer_health(context, scope, send)
         elif path == "/metrics":
             await _answer_metrics(context, scope, send)
-        elif path.startswith(API_PREFIX):
-            await api(scope, receive, send)
         elif path == "/api/status":
             await _answer_status(context, scope, send)
         elif path == "/api/flush":
             await _answer_flush(context, scope, send)
         elif path == PRICES_PREFIX or path.startswith(f"{PRICES_PREFIX}/"):
             await answer_prices(context, scope, receive, partial(send_json, send))
+        elif path.startswith(API_PREFIX):
+            await api(scope, receive, send)
+        elif path == "/api/erase" or path.startswith("/api/erase/"):
+            # Its import is the store's: it is there when the store is.
+            await (context.erasing or Switch())(scope, receive, send)
         else:
             await page(scope, receive, send)
 
@@ -150,10 +154,22 @@ async def _answer_status(context: Context, scope: Scope, send: Send) -> None:
             "bound_age_s": context.set_aside.bounds.age_s,
         },
         "store": {"state": state.name, "reason": state.reason},
+        "prices": _tell_prices(context, grant.scope == "admin"),
         "query_port": context.query_port,
         "uptime_s": round(time.monotonic() - context.started, 3),
     }
     await send_json(send, 200, answer)
+
+
+def _tell_prices(context: Context, in_full: bool) -> dict[str, object]:
+    """Models without a price (they are no one project's, so only an admin is told) and counting."""
+    if context.opened_store is None:
+        return {}
+    estimates = context.opened_store.estimates
+    return {
+        "unpriced": [asdict(one) for one in context.opened_store.unpriced] if in_full else [],
+        "estimates": None if estimates is None else asdict(estimates.state),
+    }
 
 
 async def _answer_flush(context: Context, scope: Scope, send: Send) -> None:

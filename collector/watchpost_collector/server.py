@@ -45,6 +45,7 @@ from watchpost_collector.spool import Spool
 from watchpost_collector.throttle import Throttle
 
 if TYPE_CHECKING:
+    from watchpost_collector.erasure.application import ErasureApp
     from watchpost_collector.otlp_grpc import OtlpGrpc
     from watchpost_collector.store.upkeep import Upkeep
 
@@ -161,9 +162,7 @@ def build_context(settings: ServerSettings, keys: Keys) -> Context:
         flusher.hand_over(segment)
     projects = watch_projects(settings.data)
     throttle = Throttle(projects.read)
-    return Context(
-        settings, keys, spool, digests, counters, flusher, set_aside, projects, throttle
-    )
+    return Context(settings, keys, spool, digests, counters, flusher, set_aside, projects, throttle)
 
 
 async def _open(
@@ -227,20 +226,37 @@ async def _open_store(context: Context, say: Say) -> None:
             await asyncio.sleep(_REOPEN_S)
     context.opened_store = store
     context.opened_reader = Reader(context.settings.store)
+    context.erasing = await asyncio.to_thread(_start_eraser, context, store)
     context.flusher.start(store)
 
 
 def _connect(context: Context) -> Upkeep:
     from watchpost_collector.store.client import open_store
+    from watchpost_collector.store.estimates import Estimates
     from watchpost_collector.store.migrate import migrate
+    from watchpost_collector.store.prices.own import read_prices_file
     from watchpost_collector.store.retention import Retention
     from watchpost_collector.store.upkeep import start_upkeep
 
     store = open_store(context.settings.store)
     migrate(store)
     upkeep = start_upkeep(store)
+    if context.settings.estimate_tokens:
+        upkeep.estimates = Estimates(store)
+    if (prices := context.settings.prices_file) is not None:
+        upkeep.prices.load_own(read_prices_file(prices), str(prices))
     upkeep.keep = Retention(lambda kind: context.projects.read().days_of(kind)).keep
     return upkeep
+
+
+def _start_eraser(context: Context, upkeep: Upkeep) -> ErasureApp:
+    from watchpost_collector.erasure.application import ErasureApp
+    from watchpost_collector.erasure.eraser import Eraser
+
+    eraser = Eraser(context.settings.data, context.set_aside.directory, context.spool.mark)
+    eraser.start(upkeep.store)
+    context.flusher.sweep = eraser.sweep
+    return ErasureApp(eraser, context.keys)
 
 
 async def _open_page(
@@ -274,6 +290,8 @@ async def _close(context: Context, opening: asyncio.Task[None], page: Switch) ->
 
 async def _close_store(context: Context) -> None:
     await asyncio.to_thread(context.flusher.close)
+    if context.erasing is not None:
+        await asyncio.to_thread(context.erasing.close)
     if context.opened_reader is not None:
         await asyncio.to_thread(context.opened_reader.close)
     if context.opened_store is not None:

@@ -36,13 +36,12 @@ SUBCOMMANDS = (
     Subcommand("up", f"{_HERE}.up", "start the collector: OTLP in, page and query endpoint out"),
     Subcommand("demo", f"{_HERE}.demo", "two weeks of a support assistant on a stand-in provider"),
     Subcommand("import", f"{_HERE}.import_", "read existing logs in"),
+    Subcommand("erase", f"{_HERE}.erase", "remove a person, a session or a trace", extra=""),
     Subcommand("query", f"{_HERE}.query", "ask a running watchpost a question in SQL", extra=""),
     Subcommand("keys", f"{_HERE}.keys", "create, list and revoke keys", extra=""),
     Subcommand("projects", f"{_HERE}.projects", "limit what a project may send", extra=""),
     Subcommand("retention", f"{_HERE}.retention", "how long each kind of data is kept", extra=""),
-    Subcommand(
-        "prices", f"{_HERE}.prices", "what calls cost, by which price, and history anew", extra=""
-    ),
+    Subcommand("prices", f"{_HERE}.prices", "what calls cost, by which price, and history anew"),
     Subcommand("doctor", f"{_HERE}.doctor", "find what is wrong and say how to cure it", extra=""),
 )
 

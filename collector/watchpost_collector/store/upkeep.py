@@ -57,6 +57,11 @@ class Upkeep:
         if not self._try(lambda: self._make_right(segment)):
             self._unsettled.add(segment)
 
+    @property
+    def store(self) -> Store:
+        """The store itself, for what is neither a segment nor its upkeep."""
+        return self._store
+
     def count_segment(self, segment: str) -> SegmentCount:
         """See `Store.count_segment`."""
         return self._store.count_segment(segment)
@@ -90,13 +95,13 @@ class Upkeep:
         close_at = 0.0
         while not self._stopping.is_set():
             if time.monotonic() >= close_at:
-                self._try(lambda: rollup.close_hours(self._store))
+                self._try(lambda: rollup.close_hours(self._store, quiet_s=rollup.QUIET_S))
                 self._try(self._look_for_unpriced)
                 close_at = time.monotonic() + _EVERY_S
-            if self.estimates is not None:
-                self._try(self.estimates.work)
             if self.keep is not None:
                 self._try(partial(self.keep, self._store))
+            if self.estimates is not None:
+                self._try(self.estimates.work)
             self._stopping.wait(_RETRY_S)
             for segment in tuple(self._unsettled):
                 self._try(partial(self._make_right, segment))

@@ -1,0 +1,168 @@
+"""`watchpost erase`: removes a person, a session or a trace from a running watchpost.
+
+It asks first, orders the erasure over HTTP, waits for its end and prints what was done. It knows
+neither the store nor the files: the collector that holds them does the work.
+"""
+
+from __future__ import annotations
+
+import argparse
+import http.client
+import json
+import os
+import sys
+import time
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from watchpost.errors import CollectorError, ConfigError
+
+DEFAULT_URL = "http://127.0.0.1:4318"
+URL_SETTING = "WATCHPOST_URL"
+KEY_SETTING = "WATCHPOST_KEY"
+READY_FILE = "ready.json"
+_PATH = "/api/erase"
+_TIMEOUT_S = 120.0
+_POLL_S = 0.5
+_OK = (http.client.OK, http.client.ACCEPTED)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """What `watchpost erase` can be told."""
+    who = parser.add_mutually_exclusive_group(required=True)
+    who.add_argument("--user", metavar="ID", help="a person, by the user id that was recorded")
+    who.add_argument("--session", metavar="ID", help="a session (conversation)")
+    who.add_argument("--trace", metavar="ID", help="one trace, 32 hexadecimal digits")
+    add = parser.add_argument
+    add("--project", default="", help="only in this project; otherwise in all")
+    add("--calls", action="store_true", help="remove the calls too: numbers of the past change")
+    add("--dry-run", action="store_true", help="say what would go and change nothing")
+    add("--yes", action="store_true", help="do not ask")
+    add("--json", action="store_true", help="print the report as JSON")
+    where = parser.add_mutually_exclusive_group()
+    where.add_argument("--url", help=f"the collector ({URL_SETTING}; {DEFAULT_URL})")
+    where.add_argument("--data", type=Path, help="the data directory of a watchpost running here")
+    add("--key", help=f"an admin key (better in {KEY_SETTING}: others see arguments)")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Erase, print the report; 0 when it is proved, 1 when something is left or was not done."""
+    kind = next(name for name in ("user", "session", "trace") if getattr(args, name))
+    order = {kind: getattr(args, kind), "project": args.project, "calls": args.calls}
+    desk = _Desk(_find_url(args), args.key or os.environ.get(KEY_SETTING, ""))
+    found = desk.ask("POST", _PATH, {**order, "dry_run": True})
+    if args.dry_run:
+        _show(found, _preview_lines(found, kind), as_json=args.json)
+        return 0
+    if not args.yes and not _confirm(found, kind):
+        sys.stderr.write("watchpost: nothing was erased\n")
+        return 1
+    entry = desk.ask("POST", _PATH, order)
+    told = ""
+    while entry["state"] in ("waiting", "running"):
+        if entry["reason"] not in ("", told):
+            told = entry["reason"]
+            sys.stderr.write(f"watchpost: erasure {entry['name']} waits: {told}\n")
+        time.sleep(_POLL_S)
+        entry = desk.ask("GET", f"{_PATH}/{entry['name']}", None)
+    _show(entry, _report_lines(entry), as_json=args.json)
+    report = entry["report"]
+    proved = entry["state"] == "done" and not report["found_again"] and not report["old_parts"]
+    return 0 if proved and not report["detached_parts"] else 1
+
+
+class _Desk:
+    """Where orders are taken: one collector and the key for it."""
+
+    def __init__(self, url: str, key: str) -> None:
+        self._url, self._key = url, key
+
+    def ask(self, method: str, path: str, order: dict[str, Any] | None) -> dict[str, Any]:
+        """The collector's answer; CollectorError with its reason when it refuses."""
+        parts = urlsplit(self._url)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise ConfigError("--url", self._url, f"write it like {DEFAULT_URL}")
+        secure = parts.scheme == "https"
+        kind = http.client.HTTPSConnection if secure else http.client.HTTPConnection
+        connection = kind(parts.hostname, parts.port, timeout=_TIMEOUT_S)
+        headers = {"Content-Type": "application/json"}
+        if self._key:
+            headers["Authorization"] = f"Bearer {self._key}"
+        try:
+            body = None if order is None else json.dumps(order).encode()
+            connection.request(method, path, body, headers)
+            response = connection.getresponse()
+            status, answer = response.status, response.read()
+        except (OSError, http.client.HTTPException) as error:
+            raise CollectorError(
+                f"no watchpost answers at {self._url} ({error})",
+                "start one with `watchpost up`, or say where it is with --url or --data",
+            ) from error
+        finally:
+            connection.close()
+        return _read_answer(status, answer)
+
+
+def _read_answer(status: int, body: bytes) -> dict[str, Any]:
+    try:
+        answer = json.loads(body)
+    except ValueError:
+        answer = {"error": body.decode("utf-8", "replace")[:200]}
+    if status in _OK and isinstance(answer, dict):
+        return answer
+    cure = f"set {KEY_SETTING} or --key" if status == http.client.UNAUTHORIZED else ""
+    raise CollectorError(str(answer.get("error", status)), cure)
+
+
+def _find_url(args: argparse.Namespace) -> str:
+    if args.data is None:
+        return str(args.url or os.environ.get(URL_SETTING, "") or DEFAULT_URL)
+    path = args.data / READY_FILE
+    try:
+        return str(json.loads(path.read_text(encoding="utf-8"))["otlp"])
+    except (OSError, ValueError, KeyError) as error:
+        cure = f"there is no {READY_FILE} in it: start `watchpost up --data {args.data}` first"
+        raise ConfigError("--data", str(args.data), cure) from error
+
+
+def _confirm(found: dict[str, Any], kind: str) -> bool:
+    if not sys.stdin.isatty():
+        raise ConfigError("--yes", "not given", "nobody is there to ask: give --yes to erase")
+    sys.stdout.write("\n".join(_preview_lines(found, kind)) + "\n")
+    sys.stdout.write("This cannot be undone. Write erase to go on: ")
+    sys.stdout.flush()
+    return sys.stdin.readline().strip() == "erase"
+
+
+def _preview_lines(found: dict[str, Any], kind: str) -> list[str]:
+    aside = found["set_aside"]
+    rows = [f"  {name:<24} {count} rows" for name, count in found["tables"].items() if count]
+    return [
+        f"This {kind} has {found['traces']} traces here:",
+        *rows,
+        f"  {'files set aside':<24} {aside['spans']} spans, {aside['deleted']} whole files",
+    ]
+
+
+def _report_lines(entry: dict[str, Any]) -> list[str]:
+    report = entry["report"]
+    if entry["state"] != "done":
+        return [f"erasure {entry['name']} {entry['state']}: {entry['reason']}"]
+    lines = [f"erasure {entry['name']} is done: {report['traces']} traces"]
+    for name, count in report["tables"].items():
+        lines.append(f"  {name:<24} {count['before']} rows before, {count['after']} after")
+    aside = report["set_aside"]
+    return [
+        *lines,
+        f"  {'files set aside':<24} {aside['spans']} spans and {aside['deleted']} files removed",
+        f"  {'calls kept without ids':<24} {report['calls_kept_without_ids']}",
+        f"  {'asked for again':<24} {report['found_again']} rows found",
+        f"  {'old parts on the disk':<24} {report['old_parts']}",
+        f"  {'detached parts':<24} {report['detached_parts']}",
+    ]
+
+
+def _show(answer: dict[str, Any], lines: list[str], *, as_json: bool) -> None:
+    sys.stdout.write(json.dumps(answer, indent=2) if as_json else "\n".join(lines))
+    sys.stdout.write("\n")

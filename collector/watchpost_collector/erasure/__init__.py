@@ -1,0 +1,1 @@
+"""Erasing a person, a session or a trace: everywhere, provably, and again when it comes late."""

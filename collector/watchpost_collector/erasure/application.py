@@ -1,0 +1,97 @@
+"""Orders to erase over HTTP: POST /api/erase takes one, GET /api/erase/NAME says how far it came.
+
+Both take an admin key. The id is in the body of the order and nowhere in an answer or a log. This
+file knows transport and keys; what erasing means is the eraser's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import Any
+
+from watchpost.errors import CollectorError, ConfigError
+from watchpost_collector.erasure.eraser import Eraser
+from watchpost_collector.erasure.subject import KINDS, Subject
+from watchpost_collector.keys import Keys
+from watchpost_collector.origin import Receive, Scope, Send
+
+PATH = "/api/erase"
+_KNOWN = {*KINDS, "project", "calls", "dry_run"}
+_BODY_BYTES = 16 << 10
+
+
+class ErasureApp:
+    """The ASGI app of the erase route; `close` ends the eraser with it."""
+
+    def __init__(self, eraser: Eraser, keys: Keys) -> None:
+        self._eraser = eraser
+        self._keys = keys
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            status, answer = await self._answer(scope, receive)
+        except ConfigError as error:
+            status, answer = 400, {"error": str(error)}
+        except CollectorError as error:
+            status, answer = 503, {"error": str(error)}
+        body = json.dumps(answer).encode()
+        headers = [
+            (b"content-type", b"application/json"),
+            (b"content-length", str(len(body)).encode()),
+            (b"cache-control", b"no-store"),
+        ]
+        await send({"type": "http.response.start", "status": status, "headers": headers})
+        await send({"type": "http.response.body", "body": body})
+
+    def close(self) -> None:
+        """Stop erasing; what is undone is done after the next start."""
+        self._eraser.close()
+
+    async def _answer(self, scope: Scope, receive: Receive) -> tuple[int, dict[str, Any]]:
+        if self._keys.authorize(scope["headers"], "admin") is None:
+            return 401, {"error": "an admin key is needed"}
+        name = scope["path"].removeprefix(PATH).strip("/")
+        if scope["method"] == "GET" and name:
+            entry = await asyncio.to_thread(self._eraser.read, name)
+            return (200, entry.as_dict()) if entry else (404, {"error": "there is no such erasure"})
+        if scope["method"] != "POST" or name:
+            return 405, {"error": f"POST {PATH}, or GET {PATH}/NAME"}
+        asked = await _read_order(receive)
+        subject = _read_subject(asked)
+        keep_calls = not asked.get("calls", False)
+        if asked.get("dry_run", False):
+            found = await asyncio.to_thread(self._eraser.preview, subject, keep_calls=keep_calls)
+            return 200, found
+        entry = await asyncio.to_thread(self._eraser.order, subject, keep_calls=keep_calls)
+        return 202, entry.as_dict()
+
+
+async def _read_order(receive: Receive) -> dict[str, Any]:
+    body = b""
+    more = True
+    while more and len(body) <= _BODY_BYTES:
+        message = await receive()
+        body += message.get("body", b"")
+        more = message.get("more_body", False)
+    try:
+        asked = json.loads(body)
+    except ValueError:
+        asked = None
+    if not isinstance(asked, dict) or len(body) > _BODY_BYTES or set(asked) - _KNOWN:
+        shown = f"{len(body)} bytes"
+        raise ConfigError("body", shown, f"send a JSON object of {', '.join(sorted(_KNOWN))}")
+    for name in ("calls", "dry_run"):
+        if not isinstance(asked.get(name, False), bool):
+            raise ConfigError(name, type(asked[name]).__name__, "write true or false")
+    return asked
+
+
+def _read_subject(asked: dict[str, Any]) -> Subject:
+    named = [(kind, asked[kind]) for kind in KINDS if kind in asked]
+    if len(named) != 1 or not isinstance(named[0][1], str):
+        raise ConfigError("subject", f"{len(named)} ids", f"name one of {', '.join(KINDS)} as text")
+    project = asked.get("project", "")
+    if not isinstance(project, str):
+        raise ConfigError("project", type(project).__name__, "write its name")
+    return Subject(named[0][0], named[0][1], project)

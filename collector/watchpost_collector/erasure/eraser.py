@@ -1,0 +1,210 @@
+"""The eraser: takes orders, does them one by one on its own thread, and ends those cut short.
+
+It also looks at every segment that was inserted: spans of somebody erased before that arrive
+late are erased on arrival. The order of things is here; how a table or a file is erased is not.
+"""
+
+from __future__ import annotations
+
+import logging
+import queue
+import re
+import secrets
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import asdict, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from watchpost.errors import CollectorError
+from watchpost_collector.erasure.files import erase_files
+from watchpost_collector.erasure.journal import DONE, FAILED, RUNNING, WAITING, Entry, Journal
+from watchpost_collector.erasure.subject import Subject, hash_id, load_secret
+from watchpost_collector.private_files import make_private
+from watchpost_collector.store import disk, erase, personal
+from watchpost_collector.store.client import Store, StoreUnavailable
+from watchpost_collector.store.rollup import close_hours
+
+log = logging.getLogger(__name__)
+
+_RETRY_S = 5.0
+_FLUSH_S = 30.0
+
+
+class Eraser:
+    """Lives from `start`, when the store is there, to `close`.
+
+    `seal` makes everything acknowledged so far flush and settles its future after.
+    """
+
+    def __init__(self, data: Path, set_aside: Path, seal: Callable[[], Future[None]]) -> None:
+        self._journal = Journal(make_private(data / "erasures", "--data"))
+        self._secret = load_secret(data)
+        self._set_aside = set_aside
+        self._seal = seal
+        self._store: Store | None = None
+        self._anybody = False
+        # The chosen traces stand in one table: one erasure, look or sweep at a time.
+        self._turn = threading.Lock()
+        self._orders: queue.SimpleQueue[Entry | None] = queue.SimpleQueue()
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="watchpost-erase", daemon=True)
+
+    def start(self, store: Store) -> None:
+        """Begin, with what an earlier process left undone."""
+        self._store = store
+        self._anybody = erase.knows_erased(store)
+        for entry in self._journal.list_unfinished():
+            self._orders.put(entry)
+        self._thread.start()
+
+    def close(self) -> None:
+        """Stop after the step under way; what is undone is done after the next start."""
+        self._stopping.set()
+        self._orders.put(None)
+        if self._thread.is_alive():
+            self._thread.join()
+
+    def order(self, subject: Subject, *, keep_calls: bool) -> Entry:
+        """Take an order; the entry's name is what `read` knows it by.
+
+        What was set aside is erased before this returns, because only now the id is known.
+        """
+        entry = self._enter(subject, keep_calls=keep_calls)
+        files = erase_files(self._set_aside, subject, self._choose(entry))
+        entry = replace(entry, report={"set_aside": asdict(files)})
+        self._journal.write(entry)
+        self._orders.put(entry)
+        return entry
+
+    def preview(self, subject: Subject, *, keep_calls: bool) -> dict[str, Any]:
+        """What an order would erase: traces, rows by table, files. Changes nothing."""
+        entry = self._enter(subject, keep_calls=keep_calls)
+        store = self._opened()
+        with self._turn:
+            tables = personal.list_tables(store)
+            erase.remember(store, _tombstone(entry), trial=True)
+            try:
+                traces = erase.choose_traces(store, self._secret, tables, erasure=entry.name)
+                rows = erase.count_rows(store, tables)
+                chosen = erase.list_chosen(store)
+            finally:
+                erase.forget_choice(store)
+                erase.forget(store, entry.name)
+        files = erase_files(self._set_aside, subject, chosen, change=False)
+        return {"traces": traces, "tables": rows, "set_aside": asdict(files)}
+
+    def read(self, name: str) -> Entry | None:
+        """How far an erasure came."""
+        return self._journal.read(name)
+
+    def sweep(self, segment: str) -> None:
+        """Erase what a segment just brought of anybody who was erased before."""
+        if not self._anybody:
+            return
+        store = self._opened()
+        with self._turn:
+            tables = personal.list_tables(store)
+            if not erase.holds_erased(store, self._secret, tables, segment):
+                return
+            erase.choose_traces(store, self._secret, tables, segment=segment)
+            erase.strip_calls(store, self._secret, tables)
+            erase.strip_verdicts(store, self._secret, tables)
+            erase.delete_rows(store, tables)
+            erase.forget_choice(store)
+
+    def _enter(self, subject: Subject, *, keep_calls: bool) -> Entry:
+        return Entry(
+            name=secrets.token_hex(8),
+            kind=subject.kind,
+            key=hash_id(self._secret, subject.kind, subject.value),
+            project=subject.project,
+            keep_calls=keep_calls,
+            started_at=datetime.now(UTC).isoformat(timespec="seconds"),
+        )
+
+    def _opened(self) -> Store:
+        if self._store is None:
+            raise StoreUnavailable("the store is not open", "try again in a moment")
+        return self._store
+
+    def _choose(self, entry: Entry) -> set[str]:
+        """The traces of an order, remembered and looked up once for the files."""
+        store = self._opened()
+        with self._turn:
+            tables = personal.list_tables(store)
+            erase.remember(store, _tombstone(entry))
+            self._anybody = True
+            erase.choose_traces(store, self._secret, tables, erasure=entry.name)
+            chosen = erase.list_chosen(store)
+            erase.forget_choice(store)
+        return chosen
+
+    def _run(self) -> None:
+        while (entry := self._orders.get()) is not None and not self._stopping.is_set():
+            self._carry_out(entry)
+
+    def _carry_out(self, entry: Entry) -> None:
+        while not self._stopping.is_set():
+            try:
+                self._journal.write(replace(entry, state=RUNNING, reason=""))
+                self._seal().result(_FLUSH_S)
+                with self._turn:
+                    report = self._erase_tables(self._opened(), entry)
+                self._journal.write(
+                    replace(entry, state=DONE, report={**entry.report, **report}, reason="")
+                )
+                return
+            except (CollectorError, TimeoutError) as error:
+                # It is remembered: until then what waits is erased as it arrives in the store.
+                reason = f"the store is not ready for it ({_summarize(error)})"
+                self._journal.write(replace(entry, state=WAITING, reason=reason))
+            except Exception as error:  # it must be told, not lost with the thread
+                log.exception("erasure %s failed", entry.name)
+                self._journal.write(replace(entry, state=FAILED, reason=type(error).__name__))
+                return
+            self._stopping.wait(_RETRY_S)
+
+    def _erase_tables(self, store: Store, entry: Entry) -> dict[str, Any]:
+        tables = personal.list_tables(store)
+        names = [table.name for table in tables] + ["erasing"]
+        erase.remember(store, _tombstone(entry))
+        disk.hurry(store, names)
+        try:
+            traces = erase.choose_traces(store, self._secret, tables, erasure=entry.name)
+            before = erase.count_rows(store, tables)
+            kept = erase.strip_calls(store, self._secret, tables)
+            erase.strip_verdicts(store, self._secret, tables)
+            erase.remember_traces(store, self._secret, entry.name)
+            erase.delete_rows(store, tables)
+            after = erase.count_rows(store, tables)
+            # Asked anew, by id and by trace: whatever an index or a view still shows is counted.
+            erase.choose_traces(store, self._secret, tables, erasure=entry.name)
+            found = erase.count_rows(store, tables)
+            erase.forget_choice(store)
+            # Hours that were counted with a dimension that named somebody are counted again.
+            close_hours(store)
+            disk.apply_masks(store)
+            disk.wait_until_clean(store, names)
+        finally:
+            disk.calm(store, names)
+        return {
+            "traces": traces,
+            "tables": {name: {"before": before[name], "after": after[name]} for name in before},
+            "calls_kept_without_ids": kept,
+            "found_again": sum(found.values()),
+            "old_parts": disk.count_old_parts(store, names),
+            "detached_parts": disk.count_detached_parts(store, names),
+        }
+
+
+def _summarize(error: Exception) -> str:
+    """The error without what an engine quotes."""
+    code = re.search(r"[Cc]ode:? (\d+)", str(error))
+    return f"{type(error).__name__}{f', engine error {code[1]}' if code else ''}"
+
+
+def _tombstone(entry: Entry) -> erase.Tombstone:
+    return erase.Tombstone(entry.kind, entry.key, entry.project, entry.name, entry.keep_calls)
