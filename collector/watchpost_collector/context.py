@@ -7,6 +7,7 @@ This file knows no route.
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -32,7 +33,8 @@ if TYPE_CHECKING:
 class Context:
     """One running collector; `opened_store` is None until the engine is loaded.
 
-    `query_port` is where questions are answered, for clients that know the main port only.
+    `spool` is that of spans, `spools` those of all signals by name. `query_port` is where questions
+    are answered, for clients that know the main port only.
     """
 
     settings: ServerSettings
@@ -44,6 +46,7 @@ class Context:
     set_aside: SetAside
     projects: WatchedFile[Projects]
     throttle: Throttle
+    spools: Mapping[str, Spool]
     opened_store: Upkeep | None = None
     opened_reader: Reader | None = None
     erasing: ErasureApp | None = None

@@ -10,6 +10,7 @@ import threading
 from dataclasses import asdict, dataclass
 
 from watchpost_collector.histogram import Histogram
+from watchpost_collector.signals import TRACES, Signal
 
 # Whoever may name projects must not fill the memory with them.
 MOST_PROJECTS, OTHER = 500, "(other)"
@@ -49,14 +50,25 @@ class Counts:
 
 
 class Counters:
-    """The running counts of one process, and how long things took; thread-safe."""
+    """The running counts of one process, and how long things took; thread-safe.
+
+    These are of spans; `of` leads to those of log records and of data points, kept the same way.
+    """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
+        self._others: dict[str, Counters] = {}
         self._counts = dict.fromkeys(asdict(Counts()), 0)
         self._projects: dict[str, dict[str, int]] = {}
         self.acknowledge_seconds = Histogram(_ACKNOWLEDGE_BOUNDS)
         self.flush_seconds = Histogram(_FLUSH_BOUNDS)
+
+    def of(self, signal: Signal) -> Counters:
+        """The counters of a signal's items."""
+        if signal is TRACES:
+            return self
+        with self._lock:
+            return self._others.setdefault(signal.name, Counters())
 
     def add(self, **changes: int) -> None:
         """Add to several counters at once, so that no reading falls between them."""

@@ -28,6 +28,7 @@ from watchpost_collector.digests import Digests
 from watchpost_collector.private_files import sync_directory
 from watchpost_collector.segments import count_envelopes, split_segment
 from watchpost_collector.set_aside import SetAside
+from watchpost_collector.signals import read_signal
 from watchpost_collector.spool import DROP, Segment, Spool
 
 log = logging.getLogger(__name__)
@@ -93,7 +94,7 @@ class Flusher:
     """
 
     def __init__(self, digests: Digests, counters: Counters, set_aside: SetAside) -> None:
-        self._spool: Spool | None = None
+        self._spools: dict[str, Spool] = {}
         self._digests = digests
         self._counters = counters
         self._set_aside = set_aside
@@ -114,9 +115,9 @@ class Flusher:
         """How the store is, as the last try found it."""
         return self._state
 
-    def bind(self, spool: Spool) -> None:
-        """The spool that gets its room back when a segment is settled."""
-        self._spool = spool
+    def bind(self, *spools: Spool) -> None:
+        """The spools that get their room back when a segment of theirs is settled."""
+        self._spools = {spool.signal.name: spool for spool in spools}
 
     def hand_over(self, item: Segment | Future[None]) -> None:
         """Queue a sealed segment, or a future to settle when everything before it is settled."""
@@ -176,8 +177,9 @@ class Flusher:
             started = time.monotonic()
             self._settle(store, item)
             took_s = time.monotonic() - started
-            self._counters.flush_seconds.observe(took_s)
-            self._set_pace(took_s)
+            self._counters_of(item).flush_seconds.observe(took_s)
+            if (spool := self._spool_of(item)) is not None:
+                spool.set_pace(min(_PACE_TIMES * took_s, _SLOWEST_PACE_S))
             self._prune()
 
     def _answer(self, mark: Future[None]) -> None:
@@ -236,7 +238,7 @@ class Flusher:
         fault.reach("before_delete")
         segment.path.unlink()
         sync_directory(segment.path.parent)
-        self._counters.add(stored=segment.spans, waiting=-segment.spans)
+        self._counters_of(segment).add(stored=segment.spans, waiting=-segment.spans)
         self._release(segment)
 
     def _give_way(
@@ -255,14 +257,15 @@ class Flusher:
         return False
 
     def _is_to_drop(self, segment: Segment) -> bool:
-        if self._spool is None or self._spool.limits.when_old != DROP:
+        spool = self._spool_of(segment)
+        if spool is None or spool.limits.when_old != DROP:
             return False
-        return self._spool.read_age(segment) > self._spool.limits.bound_age_s
+        return spool.read_age(segment) > spool.limits.bound_age_s
 
     def _drop(self, segment: Segment) -> None:
         log.error("segment %s dropped: it waited past the bound", segment.name)
         segment.path.unlink(missing_ok=True)
-        self._counters.add(dropped=segment.spans, waiting=-segment.spans)
+        self._counters_of(segment).add(dropped=segment.spans, waiting=-segment.spans)
         self._release(segment)
 
     def _bisect(self, store: SegmentStore, segment: Segment, error: Exception) -> None:
@@ -276,7 +279,7 @@ class Flusher:
         log.error("segment %s set aside: %s", segment.name, reason)
         self._digests.keep(segment.name, segment.digests)
         self._set_aside.take_segment(segment, reason)
-        self._counters.add(set_aside=segment.spans, waiting=-segment.spans)
+        self._counters_of(segment).add(set_aside=segment.spans, waiting=-segment.spans)
         self._release(segment)
 
     def _reconcile(self, store: SegmentStore, segment: Segment) -> tuple[Segment, bool]:
@@ -301,18 +304,20 @@ class Flusher:
 
     def _replace(self, segment: Segment, pieces: int) -> list[Segment]:
         children = split_segment(segment, pieces)
-        if self._spool is not None:
-            self._spool.replace(segment, children)
+        if (spool := self._spool_of(segment)) is not None:
+            spool.replace(segment, children)
         return children
-
-    def _set_pace(self, took_s: float) -> None:
-        if self._spool is not None:
-            self._spool.set_pace(min(_PACE_TIMES * took_s, _SLOWEST_PACE_S))
 
     def _release(self, segment: Segment) -> None:
         self._postponed.pop(segment.name, None)
-        if self._spool is not None:
-            self._spool.release(segment)
+        if (spool := self._spool_of(segment)) is not None:
+            spool.release(segment)
+
+    def _spool_of(self, segment: Segment) -> Spool | None:
+        return self._spools.get(read_signal(segment.name).name)
+
+    def _counters_of(self, segment: Segment) -> Counters:
+        return self._counters.of(read_signal(segment.name))
 
 
 def is_complete(counts: SegmentCount, segment: Segment) -> bool:

@@ -52,7 +52,7 @@ def inspect(signal: Signal, request: Any, times: Times) -> Found:
 def remove_items(signal: Signal, body: bytes, places: set[Place]) -> bytes:
     """The request without the spans, or data points, at these places."""
     request = signal.request.FromString(body)
-    for place, items in _item_lists(signal, request):
+    for place, items in list_items(signal, request):
         kept = [item for n, item in enumerate(items) if (*place, n) not in places]
         if len(kept) < len(items):
             copies = [type(item).FromString(item.SerializeToString()) for item in kept]
@@ -99,7 +99,7 @@ def _describe_ids(trace_id: bytes, span_id: bytes) -> str:
 def _inspect_logs(request: Any, times: Times) -> Found:
     """No log record is refused: one without a usable trace id is simply not of a trace."""
     found = Found()
-    for _, records in _item_lists(LOGS, request):
+    for _, records in list_items(LOGS, request):
         found.items += len(records)
         for record in records:
             at = record.time_unix_nano or record.observed_time_unix_nano
@@ -109,7 +109,7 @@ def _inspect_logs(request: Any, times: Times) -> Found:
 
 def _inspect_metrics(request: Any, times: Times) -> Found:
     found = Found()
-    for place, points in _item_lists(METRICS, request):
+    for place, points in list_items(METRICS, request):
         found.items += len(points)
         r, s, m = place
         nameless = not request.resource_metrics[r].scope_metrics[s].metrics[m].name
@@ -131,7 +131,7 @@ def _describe_buckets(point: Any) -> str:
     return f"{buckets} bucketCounts do not go with {bounds} explicitBounds"
 
 
-def _item_lists(signal: Signal, request: Any) -> Iterator[tuple[Place, Any]]:
+def list_items(signal: Signal, request: Any) -> Iterator[tuple[Place, Any]]:
     """The lists of a request's items, each with its place."""
     if signal is METRICS:
         for r, resource in enumerate(request.resource_metrics):

@@ -1,4 +1,4 @@
-"""OTLP over HTTP: POST /v1/traces as a pure ASGI app, acknowledged when durable.
+"""OTLP over HTTP: POST /v1/traces, logs and metrics as a pure ASGI app, acknowledged when durable.
 
 Reads a body within bounds, hands it to the reception, answers as OTLP says. No body and no key is
 ever logged or echoed. This file knows no spool, no flush and no store.
@@ -15,8 +15,9 @@ from watchpost_collector.intake import Parcel, encode_response, read_content_typ
 from watchpost_collector.origin import Receive, Scope, Send
 from watchpost_collector.reception import BACKFILL_HEADER, Reception
 from watchpost_collector.refusal import JSON_TYPE, Refusal, encode_status, read_retry, read_status
+from watchpost_collector.signals import SIGNALS, TRACES, Signal
 
-PATH = "/v1/traces"
+_PATHS = {signal.path: signal for signal in SIGNALS}
 _BODY_TIMEOUT_S = 60.0
 _DRAIN_S = 10.0
 _DRAIN_TIMES = 4
@@ -32,20 +33,25 @@ class OtlpApp:
         headers = {
             name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]
         }
-        content_type = JSON_TYPE
+        content_type, signal = JSON_TYPE, _PATHS.get(scope["path"], TRACES)
         try:
             _check_route(scope)
             project = self._reception.choose_project(scope["headers"])
             content_type = read_content_type(headers.get("content-type", ""))
-            body = await self._take(headers, receive, content_type, project)
+            body = await self._take(headers, receive, content_type, project, signal)
         except (BadPayload, Full) as error:
-            self._reception.count_refusal()
+            self._reception.count_refusal(signal)
             await _send_error(send, error, content_type)
             return
         await _send(send, 200, body, content_type)
 
     async def _take(
-        self, headers: dict[str, str], receive: Receive, content_type: str, project: str
+        self,
+        headers: dict[str, str],
+        receive: Receive,
+        content_type: str,
+        project: str,
+        signal: Signal,
     ) -> bytes:
         body = await self._read_body(headers, receive)
         try:
@@ -57,6 +63,7 @@ class OtlpApp:
                     project=project,
                     received_ns=time.time_ns(),
                     backfill=headers.get(BACKFILL_HEADER, "") == "1",
+                    signal=signal,
                 )
             )
         finally:
@@ -110,10 +117,10 @@ async def _drain(receive: Receive, limit_bytes: int) -> None:
 
 
 def _check_route(scope: Scope) -> None:
-    if scope["path"] != PATH:
-        raise Refusal(404, "only traces are taken here", f"POST them to {PATH}")
+    if scope["path"] not in _PATHS:
+        raise Refusal(404, "nothing is taken at this path", f"POST to {', '.join(_PATHS)}")
     if scope["method"] != "POST":
-        raise Refusal(405, "this path takes POST", f"POST to {PATH}")
+        raise Refusal(405, "this path takes POST", f"POST to {scope['path']}")
 
 
 async def _send_error(send: Send, error: BadPayload | Full, content_type: str) -> None:

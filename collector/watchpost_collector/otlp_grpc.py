@@ -21,8 +21,8 @@ from watchpost_collector.envelope import encode_varint
 from watchpost_collector.intake import Parcel, encode_response
 from watchpost_collector.reception import BACKFILL_HEADER, Reception
 from watchpost_collector.refusal import PROTOBUF_TYPE, Refusal, encode_status, read_code, read_retry
+from watchpost_collector.signals import SIGNALS, Signal
 
-_SERVICE = "opentelemetry.proto.collector.trace.v1.TraceService"
 _READ_S = 60.0
 _STREAMS = 256
 _CODES = {code.value[0]: code for code in grpc.StatusCode}
@@ -42,9 +42,7 @@ class OtlpGrpc:
                 ("grpc.so_reuseport", 0),
             ]
         )
-        export = grpc.stream_unary_rpc_method_handler(self._export)
-        service = grpc.method_handlers_generic_handler(_SERVICE, {"Export": export})
-        self._server.add_generic_rpc_handlers((service,))
+        self._server.add_generic_rpc_handlers([self._serve(signal) for signal in SIGNALS])
 
     async def start(self, host: str, port: int) -> int:
         """Listen; the port. ConfigError when it is taken."""
@@ -61,16 +59,20 @@ class OtlpGrpc:
         """Take no more calls, let those under way finish within the grace, and close."""
         await self._server.stop(grace_s)
 
-    async def _export(self, _: object, context: Any) -> bytes:
-        try:
-            return await self._take(context)
-        except (BadPayload, Full) as error:
-            self._reception.count_refusal()
-            code = _CODES[read_code(error)]
-            await context.abort(code, str(error), _describe(error))
-            raise  # abort never returns
+    def _serve(self, signal: Signal) -> Any:
+        async def export(_: object, context: Any) -> bytes:
+            try:
+                return await self._take(signal, context)
+            except (BadPayload, Full) as error:
+                self._reception.count_refusal(signal)
+                code = _CODES[read_code(error)]
+                await context.abort(code, str(error), _describe(error))
+                raise  # abort never returns
 
-    async def _take(self, context: Any) -> bytes:
+        handler = grpc.stream_unary_rpc_method_handler(export)
+        return grpc.method_handlers_generic_handler(signal.service, {"Export": handler})
+
+    async def _take(self, signal: Signal, context: Any) -> bytes:
         headers = _read_headers(context.invocation_metadata() or ())
         project = self._reception.choose_project(headers)
         body = await _read_message(context)
@@ -84,6 +86,7 @@ class OtlpGrpc:
                     project=project,
                     received_ns=time.time_ns(),
                     backfill=dict(headers).get(BACKFILL_HEADER.encode()) == b"1",
+                    signal=signal,
                 )
             )
         finally:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import re
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from watchpost.errors import Full
@@ -18,6 +18,7 @@ from watchpost_collector.digests import Digests
 from watchpost_collector.intake import Admission, Parcel, admit
 from watchpost_collector.keys import Keys
 from watchpost_collector.refusal import Refusal, Throttled
+from watchpost_collector.signals import Signal
 from watchpost_collector.spool import Spool
 from watchpost_collector.throttle import Throttle
 
@@ -42,14 +43,14 @@ class Reception:
 
     def __init__(
         self,
-        spool: Spool,
+        spools: Mapping[str, Spool],
         digests: Digests,
         counters: Counters,
         keys: Keys,
         limits: IntakeLimits | None = None,
         throttle: Throttle | None = None,
     ) -> None:
-        self._spool = spool
+        self._spools = spools
         self._digests = digests
         self._counters = counters
         self._keys = keys
@@ -96,9 +97,9 @@ class Reception:
         """Give back what was held, also what was refused."""
         self._in_flight_bytes -= size_bytes
 
-    def count_refusal(self) -> None:
+    def count_refusal(self, signal: Signal) -> None:
         """One request more that could not be taken."""
-        self._counters.add(requests_refused=1)
+        self._counters.of(signal).add(requests_refused=1)
 
     async def take(self, parcel: Parcel) -> Admission:
         """Admit a parcel; when this returns it is on the disk. Raises Refusal or Full."""
@@ -111,7 +112,7 @@ class Reception:
                 admission = await asyncio.to_thread(admit, parcel, self.limits.request_bytes)
         self._throttle_admitted(admission)
         await self._store(admission)
-        self._counters.acknowledge_seconds.observe(time.monotonic() - began)
+        self._counters.of(parcel.signal).acknowledge_seconds.observe(time.monotonic() - began)
         return admission
 
     def _throttle_by(self, project: str, spans: int = 0, size_bytes: int = 0) -> None:
@@ -125,7 +126,8 @@ class Reception:
         try:
             self._throttle_by(letter.project, total, len(letter.body))
         except Throttled:
-            self._counters.add_of(letter.project, received=total, refused=total)
+            counters = self._counters.of(admission.signal)
+            counters.add_of(letter.project, received=total, refused=total)
             raise
 
     def _admit_small(self, parcel: Parcel) -> Admission | None:
@@ -142,8 +144,9 @@ class Reception:
 
     async def _store(self, admission: Admission) -> None:
         letter, rejected = admission.letter, admission.rejected
+        counters = self._counters.of(admission.signal)
         if not letter.spans:
-            self._counters.add_of(
+            counters.add_of(
                 letter.project, requests_accepted=1, received=rejected, refused=rejected
             )
             return
@@ -151,22 +154,18 @@ class Reception:
         if again:
             await asyncio.wrap_future(done)
             total = letter.spans + rejected
-            self._counters.add_of(
-                letter.project, requests_accepted=1, received=total, deduplicated=total
-            )
+            counters.add_of(letter.project, requests_accepted=1, received=total, deduplicated=total)
             return
         # Counted before the spool has it: the flusher must never store what was not received.
         taken = letter.spans + rejected
-        self._counters.add_of(
-            letter.project, received=taken, refused=rejected, waiting=letter.spans
-        )
+        counters.add_of(letter.project, received=taken, refused=rejected, waiting=letter.spans)
         try:
-            self._spool.append(letter, done)
+            self._spools[admission.signal.name].append(letter, done)
             await asyncio.wrap_future(done)
         except Full as error:
             self._digests.forget(letter.digest)
-            self._counters.add_of(letter.project, refused=letter.spans, waiting=-letter.spans)
+            counters.add_of(letter.project, refused=letter.spans, waiting=-letter.spans)
             if not done.done():
                 done.set_exception(error)
             raise
-        self._counters.add(requests_accepted=1)
+        counters.add(requests_accepted=1)

@@ -21,6 +21,7 @@ from watchpost_collector.origin import App, Receive, Scope, Send
 from watchpost_collector.otlp_app import OtlpApp
 from watchpost_collector.price_routes import PRICES_PREFIX, answer_prices
 from watchpost_collector.readings import take_readings
+from watchpost_collector.signals import SIGNALS
 
 _FLUSH_TIMEOUT_S = 30.0
 # Where Langfuse's SDKs send OTLP, below the host they are given; the rest of the path is OTLP's.
@@ -137,7 +138,7 @@ async def _answer_status(context: Context, scope: Scope, send: Send) -> None:
         throttled = {name: told for name, told in throttled.items() if name == grant.project}
     state, aside = context.flusher.state, context.set_aside.read()
     answer = {
-        "spans": context.counters.read().as_dict(),
+        **_read_counters(context),
         "throttled": throttled,
         "spool": {
             "waiting_bytes": context.spool.waiting_bytes,
@@ -182,11 +183,20 @@ async def _answer_flush(context: Context, scope: Scope, send: Send) -> None:
         await send_json(send, 401, {"error": "a key is needed"})
         return
     try:
-        await asyncio.wait_for(asyncio.wrap_future(context.spool.mark()), _FLUSH_TIMEOUT_S)
+        marks = [asyncio.wrap_future(spool.mark()) for spool in context.spools.values()]
+        await asyncio.wait_for(asyncio.gather(*marks), _FLUSH_TIMEOUT_S)
     except (TimeoutError, Full):
         state = context.flusher.state
         waiting = context.counters.read().waiting
         reason = f"{waiting} spans wait; the store is {state.name} {state.reason}".strip()
         await send_json(send, 503, {"error": reason}, retry_after_s=5)
         return
-    await send_json(send, 200, {"spans": context.counters.read().as_dict()})
+    await send_json(send, 200, _read_counters(context))
+
+
+def _read_counters(context: Context) -> dict[str, dict[str, int]]:
+    """The counters of each signal: spans, log_records, data_points."""
+    return {
+        signal.items.replace(" ", "_"): context.counters.of(signal).read().as_dict()
+        for signal in SIGNALS
+    }

@@ -14,11 +14,12 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from google.protobuf.message import DecodeError
-from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from watchpost_collector import fault
 from watchpost_collector.envelope import Framed, read_envelopes, reframe
+from watchpost_collector.inspection import list_items
 from watchpost_collector.private_files import read_private, sync_directory, write_private
+from watchpost_collector.signals import Signal, read_signal
 from watchpost_collector.spool import SUFFIX, Segment
 
 log = logging.getLogger(__name__)
@@ -70,16 +71,17 @@ def count_envelopes(segment: Segment) -> int:
     return len(segment.digests)
 
 
-def count_spans(body: bytes | memoryview) -> int:
-    """How many spans an encoded request holds."""
-    request = ExportTraceServiceRequest.FromString(bytes(body))
-    return sum(len(s.spans) for r in request.resource_spans for s in r.scope_spans)
+def count_items(body: bytes | memoryview, signal: Signal) -> int:
+    """How many spans (log records, data points) an encoded request holds."""
+    request = signal.request.FromString(bytes(body))
+    return sum(len(items) for _, items in list_items(signal, request))
 
 
 def _recover(path: Path, name: str, set_aside: SetAside) -> Segment | None:
     content = read_private(path)
     found = list(read_envelopes(content))
-    whole = [framed for framed in found if _is_whole(framed)]
+    signal = read_signal(name)
+    whole = [framed for framed in found if _is_whole(framed, signal)]
     end = found[-1].end if found else 0
     if end < len(content):
         _give_up(set_aside, f"{name}.tail", content[end:], f"torn at byte {end} of {len(content)}")
@@ -103,12 +105,12 @@ def _recover(path: Path, name: str, set_aside: SetAside) -> Segment | None:
     return _describe(path, name, whole, sum(f.end - f.start for f in whole), fresh=False)
 
 
-def _is_whole(framed: Framed) -> bool:
+def _is_whole(framed: Framed, signal: Signal) -> bool:
     """Whether the body is what was written, and can be read at all."""
     if not framed.whole:
         return False
     try:
-        count_spans(framed.body)
+        count_items(framed.body, signal)
     except DecodeError:
         return False
     return True
@@ -137,7 +139,7 @@ def _describe(
         name=name,
         path=path,
         size_bytes=size_bytes,
-        spans=sum(count_spans(framed.body) for framed in envelopes),
+        spans=sum(count_items(framed.body, read_signal(name)) for framed in envelopes),
         digests=tuple((framed.digest, framed.received_ns) for framed in envelopes),
         fresh=fresh,
     )

@@ -41,6 +41,7 @@ from watchpost_collector.routes import Switch, build_app
 from watchpost_collector.segments import recover_segments
 from watchpost_collector.set_aside import SetAside
 from watchpost_collector.settings import ServerSettings
+from watchpost_collector.signals import SIGNALS, TRACES, read_signal
 from watchpost_collector.spool import Spool
 from watchpost_collector.throttle import Throttle
 
@@ -105,7 +106,7 @@ async def serve(
     context.query_port = sockets[1].getsockname()[1]
     page, query = Switch(), Switch()
     reception = Reception(
-        context.spool, context.digests, context.counters, keys, settings.intake, context.throttle
+        context.spools, context.digests, context.counters, keys, settings.intake, context.throttle
     )
     otlp = OtlpApp(reception)
     hosts = served_hosts(settings.host, settings.allow_hosts)
@@ -153,16 +154,35 @@ def build_context(settings: ServerSettings, keys: Keys) -> Context:
     digests.load()
     recovered = recover_segments(directory, set_aside.take_bytes)
     flusher = Flusher(digests, counters, set_aside)
-    spool = Spool(directory, settings.spool, flusher.hand_over)
-    flusher.bind(spool)
+    spools = {
+        signal.name: Spool(directory, settings.spool, flusher.hand_over, signal)
+        for signal in SIGNALS
+    }
+    flusher.bind(*spools.values())
     for segment in recovered:
+        signal = read_signal(segment.name)
         digests.restore(segment.digests)
-        counters.add(recovered=segment.spans, waiting=segment.spans)
-        spool.adopt(segment)
+        counters.of(signal).add(recovered=segment.spans, waiting=segment.spans)
+        spools[signal.name].adopt(segment)
         flusher.hand_over(segment)
     projects = watch_projects(settings.data)
     throttle = Throttle(projects.read)
+<<<<<<< main
     return Context(settings, keys, spool, digests, counters, flusher, set_aside, projects, throttle)
+=======
+    return Context(
+        settings,
+        keys,
+        spools[TRACES.name],
+        digests,
+        counters,
+        flusher,
+        set_aside,
+        projects,
+        throttle,
+        spools,
+    )
+>>>>>>> local
 
 
 async def _open(
@@ -274,7 +294,8 @@ async def _close(context: Context, opening: asyncio.Task[None], page: Switch) ->
         await asyncio.wait([opening])
     if isinstance(page.app, ClosablePage):
         await page.app.close()
-    await asyncio.to_thread(context.spool.close)
+    for spool in context.spools.values():
+        await asyncio.to_thread(spool.close)
     try:
         async with asyncio.timeout(_PATIENCE_S):
             await _close_store(context)

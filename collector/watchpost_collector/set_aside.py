@@ -17,6 +17,7 @@ from pathlib import Path
 
 from watchpost_collector.counters import Counters
 from watchpost_collector.private_files import read_private, sync_directory, write_private
+from watchpost_collector.signals import read_signal
 from watchpost_collector.spool import Segment
 from watchpost_collector.steady import read_steady_ns
 
@@ -111,7 +112,7 @@ class SetAside:
             spans = int(json.loads(read_private(reason))["spans"])
         kept.path.unlink(missing_ok=True)
         reason.unlink(missing_ok=True)
-        self._counters.add(set_aside_dropped=spans)
+        self._counters.of(read_signal(name)).add(set_aside_dropped=spans)
         log.warning("dropped %s from what was set aside (%s): %d spans", name, why, spans)
 
     def _list_kept(self) -> Iterator[_Kept]:

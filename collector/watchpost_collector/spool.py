@@ -23,6 +23,7 @@ from watchpost.errors import Full
 from watchpost_collector import fault
 from watchpost_collector.envelope import Letter, frame_head
 from watchpost_collector.private_files import create_private, sync_directory
+from watchpost_collector.signals import TRACES, Signal, mark_segment
 
 SUFFIX = ".spool"
 _WRITEV_PARTS = 512
@@ -97,15 +98,21 @@ class _Open:
 
 
 class Spool:
-    """The one writer of a spool directory, from start to `close`.
+    """The one writer of a signal's segments in a spool directory, from start to `close`.
 
-    `hand_on` receives each sealed segment, and each mark's future, in order; it is called on the
-    writer thread and must not block.
+    Each signal has a spool, and the whole bound, to itself: neither a flood of logs nor their
+    syncs keep spans waiting. `hand_on` receives each sealed segment, and each mark's future, in
+    order; it is called on the writer thread and must not block.
     """
 
     def __init__(
-        self, directory: Path, limits: Limits, hand_on: Callable[[Segment | Future[None]], None]
+        self,
+        directory: Path,
+        limits: Limits,
+        hand_on: Callable[[Segment | Future[None]], None],
+        signal: Signal = TRACES,
     ) -> None:
+        self.signal = signal
         self._directory = directory
         self._limits = limits
         self._hand_on = hand_on
@@ -221,7 +228,7 @@ class Spool:
         """A segment name: later ones sort later, and no two collectors give the same one."""
         with self._lock:
             self._last_ns = max(time.time_ns(), self._last_ns + 1)
-            return f"{self._last_ns:020d}-{secrets.token_hex(4)}"
+            return mark_segment(f"{self._last_ns:020d}-{secrets.token_hex(4)}", self.signal)
 
     def close(self) -> None:
         """Take no more, write and seal what was taken, and stop the writer."""

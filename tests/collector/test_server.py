@@ -109,7 +109,7 @@ def test_what_cannot_be_taken_is_refused_in_words_and_the_server_lives(
 
 
 def test_a_path_and_a_method_that_do_not_exist_are_told(server: RunningServer) -> None:
-    assert server.request("POST", "/v1/logs").status == 404
+    assert server.request("POST", "/v1/profiles").status == 404
     assert server.request("GET", "/v1/traces").status == 405
     assert server.request("GET", "/api/flush").status == 405
 

@@ -304,7 +304,7 @@ select substringUTF8(input_messages, 1, 2000000) as input_messages,
     substringUTF8(output_messages, 1, 2000000) as output_messages,
     substringUTF8(system_instructions, 1, 200000) as system_instructions,
     substringUTF8(tool_definitions, 1, 200000) as tool_definitions
-from content
+from messages
 where ({project:String} = '' or project = {project:String})
     and trace_id = {trace:String} and span_id = {span:String}
 limit 1

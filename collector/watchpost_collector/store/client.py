@@ -14,7 +14,6 @@ import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +22,7 @@ from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import ClickHouseError
 
 from watchpost.errors import CollectorError, ConfigError
+from watchpost_collector.store.wires import find_wire
 
 DATABASE = "watchpost"
 
@@ -152,7 +152,6 @@ class Store:
         # Two sessions, because a long insert must not hold up a page.
         self._writer = _Session(dsn, PINNED)
         self._reader = _Session(dsn, {"log_queries": 0})
-        self._schema = files(__package__).joinpath("envelope.proto").read_text("utf-8")
 
     def insert_segment(self, body: bytes | Path, segment: str) -> None:
         """Insert a segment's envelopes; inserting the same segment again changes nothing.
@@ -160,23 +159,27 @@ class Store:
         `segment` is the deduplication token, and the bytes under it must never differ. Raises
         SegmentRefused for bytes the engine cannot read and StoreUnavailable when it is away.
         """
+        wire = find_wire(segment)
         settings = {
             **_UNPLANNED,
             "insert_deduplication_token": segment,
             "format_schema_source": "string",
-            "format_schema": self._schema,
+            "format_schema": wire.schema,
             "format_schema_message_name": "Envelope",
         }
         with self._writer.use(segment) as writer:
             if isinstance(body, Path):
                 with body.open("rb") as stream:
-                    _insert(writer, stream, settings)
+                    _insert(writer, wire.table, stream, settings)
             else:
-                _insert(writer, body, settings)
+                _insert(writer, wire.table, body, settings)
 
     def count_segment(self, segment: str) -> SegmentCount:
         """Count a segment's rows in every table, and what is missing by the spans' own word."""
         bound = {"segment": segment}
+        if count := find_wire(segment).count:
+            [(records, promised, found)] = self.query(count, bound)
+            return SegmentCount(records, found, 0, 0, max(promised - found, 0), 0, 0)
         [row] = self.query(_COUNT, bound)
         spans, contents, verdicts, calls, content, verdict, (call, as_came) = row
         missing_calls = 0
@@ -199,7 +202,7 @@ class Store:
 
     def remove_segment(self, segment: str) -> None:
         """Delete every row of a segment, so that it can be sent again under another token."""
-        for table in SEGMENT_TABLES:
+        for table in find_wire(segment).tables or SEGMENT_TABLES:
             self.command(
                 f"alter table {DATABASE}.{table} delete where spool_segment = {{segment:String}}",
                 {"segment": segment},
@@ -252,9 +255,9 @@ def open_store(dsn: str) -> Store:
         return Store(dsn)
 
 
-def _insert(writer: Client, body: Any, settings: Mapping[str, str]) -> None:
+def _insert(writer: Client, table: str, body: Any, settings: Mapping[str, str]) -> None:
     writer.raw_insert(
-        f"{DATABASE}.wire", insert_block=body, fmt="Protobuf", settings=dict(settings)
+        f"{DATABASE}.{table}", insert_block=body, fmt="Protobuf", settings=dict(settings)
     )
 
 

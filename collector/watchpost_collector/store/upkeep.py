@@ -14,6 +14,7 @@ from functools import partial
 from pathlib import Path
 
 from watchpost_collector import fault
+from watchpost_collector.signals import TRACES, read_signal
 from watchpost_collector.store import rollup, settle
 from watchpost_collector.store.client import SegmentCount, Store
 from watchpost_collector.store.estimates import Estimates
@@ -54,6 +55,8 @@ class Upkeep:
         background, because the caller would find every row there and never ask for it again.
         """
         self._store.insert_segment(body, segment)
+        if read_signal(segment) is not TRACES:
+            return
         if not self._try(lambda: self._make_right(segment)):
             self._unsettled.add(segment)
 

@@ -1,0 +1,58 @@
+"""Where the segments of each signal go in: wire table and schema, and the tables their rows end in.
+
+Also how the rows of logs and metrics are counted, which is simple; tables and counts of spans are
+the store's own. This file knows names and SQL; it opens nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+
+from watchpost_collector.signals import LOGS, METRICS, TRACES, read_signal
+
+
+@dataclass(frozen=True, slots=True)
+class Wire:
+    """A signal's way in. `count` is of rows, of those that promise content, and of content."""
+
+    table: str
+    schema_file: str
+    tables: tuple[str, ...] = ()
+    count: str = ""
+
+    @property
+    def schema(self) -> str:
+        """The protobuf schema the engine reads its envelopes by."""
+        return _read_schema(self.schema_file)
+
+
+_WIRES: Mapping[str, Wire] = {
+    TRACES.name: Wire("wire", "envelope.proto"),
+    LOGS.name: Wire(
+        "log_wire",
+        "logs.proto",
+        ("logs", "content"),
+        "select count(), countIf(has_content), "
+        "(select count() from watchpost.content where spool_segment = {segment:String}) "
+        "from watchpost.logs where spool_segment = {segment:String}",
+    ),
+    METRICS.name: Wire(
+        "metric_wire",
+        "metrics.proto",
+        ("metrics",),
+        "select count(), 0, 0 from watchpost.metrics where spool_segment = {segment:String}",
+    ),
+}
+
+
+def find_wire(segment: str) -> Wire:
+    """The way in of a segment, by its name."""
+    return _WIRES[read_signal(segment).name]
+
+
+@cache
+def _read_schema(name: str) -> str:
+    return files(__package__).joinpath(name).read_text("utf-8")
