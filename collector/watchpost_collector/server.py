@@ -167,9 +167,6 @@ def build_context(settings: ServerSettings, keys: Keys) -> Context:
         flusher.hand_over(segment)
     projects = watch_projects(settings.data)
     throttle = Throttle(projects.read)
-<<<<<<< main
-    return Context(settings, keys, spool, digests, counters, flusher, set_aside, projects, throttle)
-=======
     return Context(
         settings,
         keys,
@@ -182,7 +179,6 @@ def build_context(settings: ServerSettings, keys: Keys) -> Context:
         throttle,
         spools,
     )
->>>>>>> local
 
 
 async def _open(
