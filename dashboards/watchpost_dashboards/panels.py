@@ -4,10 +4,37 @@ views only; time and variables are Grafana's macros, so a person's choice is nev
 from dataclasses import dataclass
 from typing import Literal
 
-_PICK = """$__timeFilter(start)
+# A range up to two days is read from the rows themselves, a longer one from the hourly rollups, in
+# whole hours. The other half of the union reads nothing: its condition is a constant.
+_LONG = "$__toTime - $__fromTime > 172800"
+_CHOSEN = """
   AND $__conditionalAll(project IN (${project:singlequote}), $project)
   AND $__conditionalAll(service IN (${service:singlequote}), $service)
   AND $__conditionalAll(environment IN (${environment:singlequote}), $environment)"""
+_MOMENTS = f"NOT ({_LONG}) AND $__timeFilter(start){_CHOSEN}"
+_HOURS = f"({_LONG}) AND hour >= toStartOfHour($__fromTime) AND hour <= $__toTime{_CHOSEN}"
+
+# Each measure of calls and of checks: from the rows, and from the hours.
+_CALLS = {
+    "calls": ("count()", "sum(u.calls)"),
+    "usd": ("sum(u.cost)", "sum(u.cost)"),
+    "unpriced": ("countIf(u.price_state = 'unpriced')", "sum(u.unpriced_calls)"),
+    "tokens": ("sum(u.input_tokens + u.output_tokens)", "sum(u.input_tokens + u.output_tokens)"),
+    "tokens_in": ("sum(u.input_tokens)", "sum(u.input_tokens)"),
+    "tokens_out": ("sum(u.output_tokens)", "sum(u.output_tokens)"),
+    "errors": ("countIf(u.status = 'error')", "sum(u.errors)"),
+    # The rollup keeps times as a histogram of ln(1 + ms) * 1500.
+    "p95_ms": (
+        "round(quantile(0.95)(u.duration_ms))",
+        "round(exp(quantileTimingMerge(0.95)(u.duration_state) / 1500) - 1)",
+    ),
+}
+_CHECKS = {
+    "tripped": ("countIf(u.tripped)", "sum(u.tripped)"),
+    "failures": ("countIf(u.failed)", "sum(u.failed)"),
+}
+_CALL_TABLES = ("generations", "usage_hourly")
+_CHECK_TABLES = ("verdicts", "guards_hourly")
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,25 +50,64 @@ class Panel:
     height: int = 8
 
 
-def _over_time(measure: str, by: str) -> str:
-    return f"""SELECT $__timeInterval(start) AS time, {by} AS series, {measure}
+def _either(
+    tables: tuple[str, str], keys: tuple[str, str], measures: dict[str, tuple[str, str]]
+) -> str:
+    """The question to the rows and to the hours; only one of them has an answer."""
+    halves = (
+        f"SELECT {key}{', '.join(f'{pair[which]} AS {name}' for name, pair in measures.items())}\n"
+        f"FROM watchpost.{table} AS u\nWHERE {where}"
+        for which, (table, key, where) in enumerate(
+            zip(tables, keys, (_MOMENTS, _HOURS), strict=True)
+        )
+    )
+    grouped = "\nGROUP BY time, series" if keys[0] else ""
+    return "\nUNION ALL\n".join(f"{half}{grouped}" for half in halves)
+
+
+def _over_time(
+    name: str,
+    by: str,
+    tables: tuple[str, str] = _CALL_TABLES,
+    measures: dict[str, tuple[str, str]] = _CALLS,
+) -> str:
+    keys = (
+        f"$__timeInterval(start) AS time, {by} AS series, ",
+        f"$__timeInterval(hour) AS time, {by} AS series, ",
+    )
+    found = _either(tables, keys, {name: measures[name]})
+    return f"SELECT * FROM (\n{found}\n) ORDER BY time"  # noqa: S608
+
+
+def _total(
+    name: str,
+    tables: tuple[str, str] = _CALL_TABLES,
+    measures: dict[str, tuple[str, str]] = _CALLS,
+) -> str:
+    found = _either(tables, ("", ""), {name: measures[name]})
+    return f"SELECT sum(h.{name}) AS {name} FROM (\n{found}\n) AS h"  # noqa: S608
+
+
+def _grouped(*by: str) -> str:
+    names = ("calls", "tokens_in", "tokens_out", "usd", "unpriced", "p95_ms", "errors")
+    key = f"{', '.join(by)}, "
+    found = _either(_CALL_TABLES, (key, key), {name: _CALLS[name] for name in names})
+    found = found.replace("GROUP BY time, series", f"GROUP BY {', '.join(by)}")
+    return f"SELECT * FROM (\n{found}\n) ORDER BY usd DESC NULLS LAST LIMIT 50"  # noqa: S608
+
+
+_ERRORS = f"""SELECT * FROM (
+SELECT $__timeInterval(start) AS time, error_type AS series, count() AS errors
 FROM watchpost.generations
-WHERE {_PICK}
-GROUP BY time, series ORDER BY time"""  # noqa: S608 - both parts are constants of this file
-
-
-def _total(measure: str, table: str = "generations") -> str:
-    return f"SELECT {measure}\nFROM watchpost.{table}\nWHERE {_PICK}"
-
-
-def _grouped(by: str) -> str:
-    return f"""SELECT {by},
-  count() AS calls, sum(input_tokens) AS tokens_in, sum(output_tokens) AS tokens_out,
-  sum(cost) AS usd, countIf(price_state = 'unpriced') AS unpriced,
-  round(quantile(0.95)(duration_ms)) AS p95_ms, countIf(status = 'error') AS errors
-FROM watchpost.generations
-WHERE {_PICK}
-GROUP BY {by} ORDER BY usd DESC NULLS LAST LIMIT 50"""  # noqa: S608
+WHERE {_MOMENTS} AND status = 'error'
+GROUP BY time, series
+UNION ALL
+SELECT $__timeInterval(hour) AS time, kind AS series, sum(found) AS errors
+FROM watchpost.usage_hourly
+ARRAY JOIN mapKeys(error_types) AS kind, mapValues(error_types) AS found
+WHERE {_HOURS}
+GROUP BY time, series
+) ORDER BY time"""  # noqa: S608
 
 
 OVERVIEW = (
@@ -49,7 +115,7 @@ OVERVIEW = (
         "Calls",
         "LLM calls, each counted once. A sudden fall: is the service down, or its exporter?",
         "stat",
-        _total("count() AS calls"),
+        _total("calls"),
         width=6,
         height=4,
     ),
@@ -57,7 +123,7 @@ OVERVIEW = (
         "Cost",
         "USD of priced calls. If it jumps, look at cost by model and prompt version below.",
         "stat",
-        _total("sum(cost) AS usd"),
+        _total("usd"),
         "currencyUSD",
         width=6,
         height=4,
@@ -66,7 +132,7 @@ OVERVIEW = (
         "Unpriced calls",
         "Calls of models without a price: their cost is unknown, not zero. Add a price for them.",
         "stat",
-        _total("countIf(price_state = 'unpriced') AS unpriced"),
+        _total("unpriced"),
         width=6,
         height=4,
     ),
@@ -74,7 +140,7 @@ OVERVIEW = (
         "Guards tripped",
         "Verdicts that fired. Open the traces of the guard that grew to see what was caught.",
         "stat",
-        _total("countIf(tripped) AS tripped", "verdicts"),
+        _total("tripped", _CHECK_TABLES, _CHECKS),
         width=6,
         height=4,
     ),
@@ -82,52 +148,45 @@ OVERVIEW = (
         "Cost by model",
         "USD in each interval. A step up with level calls means longer prompts or a dearer model.",
         "bars",
-        _over_time("sum(cost) AS usd", "model"),
+        _over_time("usd", "model"),
         "currencyUSD",
     ),
     Panel(
         "Tokens by model",
         "Tokens in and out, cache included. Growth without more calls: prompts or answers grew.",
         "bars",
-        _over_time("sum(input_tokens + output_tokens) AS tokens", "model"),
+        _over_time("tokens", "model"),
     ),
     Panel(
         "Latency, 95th percentile",
         "Milliseconds by model. Rising everywhere: the network or your service; one: its provider.",
         "series",
-        _over_time("quantile(0.95)(duration_ms) AS p95_ms", "model"),
+        _over_time("p95_ms", "model"),
         "ms",
     ),
     Panel(
         "Errors and rate limits",
         "Failed calls by kind. Rate limits: spread the load or ask the provider for more.",
         "bars",
-        _over_time("countIf(status = 'error') AS errors", "error_type"),
+        _ERRORS,
     ),
     Panel(
         "Verdicts by guard",
         "Tripped verdicts in each interval. After a rollout, compare with the prompt table below.",
         "bars",
-        f"""SELECT $__timeInterval(start) AS time, concat(guard, ' ', action) AS series,
-  countIf(tripped) AS verdicts
-FROM watchpost.verdicts
-WHERE {_PICK}
-GROUP BY time, series ORDER BY time""",  # noqa: S608
+        _over_time("tripped", "concat(guard, ' ', action)", _CHECK_TABLES, _CHECKS),
     ),
     Panel(
         "Guards that failed",
         "Checks that ended without a verdict. A dead guard is not a safe text: see to it at once.",
         "series",
-        f"""SELECT $__timeInterval(start) AS time, guard AS series, countIf(failed) AS failures
-FROM watchpost.verdicts
-WHERE {_PICK}
-GROUP BY time, series ORDER BY time""",  # noqa: S608
+        _over_time("failures", "guard", _CHECK_TABLES, _CHECKS),
     ),
     Panel(
         "By prompt version",
         "Every version side by side. A newer row dearer or slower than the older: roll it back.",
         "table",
-        _grouped("prompt_name, prompt_version"),
+        _grouped("prompt_name", "prompt_version"),
     ),
     Panel(
         "By model",
@@ -138,6 +197,6 @@ GROUP BY time, series ORDER BY time""",  # noqa: S608
 )
 
 VARIABLES = {
-    name: f"SELECT DISTINCT {name} FROM watchpost.generations ORDER BY 1 LIMIT 1000"  # noqa: S608
+    name: f"SELECT DISTINCT {name} FROM watchpost.usage_hourly ORDER BY 1 LIMIT 1000"  # noqa: S608
     for name in ("project", "service", "environment")
 }

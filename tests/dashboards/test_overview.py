@@ -2,22 +2,25 @@
 
 import json
 import re
+import time
 
 import pytest
 
 from watchpost_dashboards.overview import PROVISIONED, build_overview
 from watchpost_dashboards.panels import OVERVIEW, VARIABLES
 
+SHORT_H, LONG_H = 1, 72
 
-def expand(sql: str, *, chosen: bool) -> str:
+
+def expand(sql: str, *, chosen: bool, hours: int = SHORT_H) -> str:
     """What Grafana's ClickHouse plugin sends: its macros expanded, with or without a choice."""
     choice = r"\1" if chosen else "1=1"
     sql = re.sub(r"\$__conditionalAll\((.*?\)), \$\w+\)", choice, sql)
-    sql = re.sub(
-        r"\$__timeFilter\((\w+)\)",
-        r"\1 >= toDateTime(now() - 3600) AND \1 <= toDateTime(now() + 60)",
-        sql,
-    )
+    until = int(time.time()) + 60
+    moments = {"$__fromTime": until - hours * 3600, "$__toTime": until}
+    sql = re.sub(r"\$__timeFilter\((\w+)\)", r"\1 >= $__fromTime AND \1 <= $__toTime", sql)
+    for macro, moment in moments.items():
+        sql = sql.replace(macro, f"toDateTime({moment})")
     sql = re.sub(r"\$__timeInterval\((\w+)\)", r"toStartOfInterval(\1, INTERVAL 60 second)", sql)
     sql = sql.replace("${project:singlequote}", "'default'")
     sql = sql.replace("${service:singlequote}", "'dashboard-shop'")
@@ -42,16 +45,27 @@ def test_every_panel_asks_the_provisioned_data_source() -> None:
     assert set(re.findall(r'"uid": "([^"]*)"', text)) == {"watchpost", "watchpost-overview"}
 
 
+@pytest.mark.parametrize("hours", [SHORT_H, LONG_H], ids=["an hour", "three days"])
 @pytest.mark.parametrize("chosen", [False, True], ids=["everything", "one service"])
 @pytest.mark.parametrize("panel", OVERVIEW, ids=lambda panel: panel.title)
 def test_every_panel_query_answers_with_the_traffic_that_was_sent(
-    panel, chosen, server, shop_traffic
+    panel, chosen, hours, server, shop_traffic
 ) -> None:
-    sql = expand(panel.sql, chosen=chosen)
+    sql = expand(panel.sql, chosen=chosen, hours=hours)
     assert "$" not in sql
     rows = server.query(sql)
     assert rows
     assert any(value not in (0, None, "") for row in rows for value in row)
+
+
+def test_a_panel_sums_the_same_from_the_hours_as_from_the_rows(server, shop_traffic) -> None:
+    by_title = {panel.title: panel.sql for panel in OVERVIEW}
+    for title in ("Calls", "Cost", "Unpriced calls", "Guards tripped"):
+        short, long = (
+            server.query(expand(by_title[title], chosen=True, hours=hours))
+            for hours in (SHORT_H, LONG_H)
+        )
+        assert short == long
 
 
 @pytest.mark.parametrize("name", VARIABLES)
