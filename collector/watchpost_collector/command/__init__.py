@@ -38,6 +38,7 @@ SUBCOMMANDS = (
     Subcommand("import", f"{_HERE}.import_", "read existing logs in"),
     Subcommand("erase", f"{_HERE}.erase", "remove a person, a session or a trace", extra=""),
     Subcommand("query", f"{_HERE}.query", "ask a running watchpost a question in SQL", extra=""),
+    Subcommand("export", f"{_HERE}.export", "write what is stored to Parquet files", extra=""),
     Subcommand("keys", f"{_HERE}.keys", "create, list and revoke keys", extra=""),
     Subcommand("projects", f"{_HERE}.projects", "limit what a project may send", extra=""),
     Subcommand("retention", f"{_HERE}.retention", "how long each kind of data is kept", extra=""),
