@@ -109,9 +109,9 @@ def settle(store: Store, segment: str = "") -> int:
     Returns the spans buried. One narrow query says that nothing in the segment can be a double, and
     then that was all. Safe to repeat: what is settled already is left alone.
     """
-    if not store.query(_GATE, {"segment": segment}).rows:
-        return 0
     seen = _candidates(store, segment)
+    if not seen:
+        return 0
     unique = {span.key: span for span in seen}
     doubles = [unique[key].place for key in sorted(find_doubles(seen))]
     buried = sum(_bury(store, chunk) for chunk in _chunks(doubles))
@@ -178,11 +178,18 @@ def _one_within_other(one: Seen, other: Seen) -> bool:
 
 def _candidates(store: Store, segment: str) -> list[Seen]:
     """The spans of every chain and every shared response that this segment has a part in."""
-    rows = store.query(_CANDIDATES, {"segment": segment, "most": MOST_CALLS_OF_A_TRACE})
-    return [
-        Seen(project, trace, span, parent, scope, response, int(start), int(end), bool(usage))
-        for project, trace, span, parent, scope, response, start, end, usage in rows
-    ]
+    found: list[Seen] = []
+    rows = store.query(_STACKS, {"segment": segment}).rows
+    traces = [(project, hour, trace) for project, hour, trace, key in rows if not key]
+    responses = [(project, hour, key) for project, hour, _, key in rows if key]
+    for sql, keys in ((_OF_TRACES, traces), (_OF_RESPONSES, responses)):
+        for chunk in _chunks(keys):
+            spans = store.query(sql, {"keys": chunk, "most": MOST_CALLS_OF_A_TRACE})
+            found += [
+                Seen(project, trace, span, parent, scope, response, start, end, bool(usage))
+                for project, trace, span, parent, scope, response, start, end, usage in spans
+            ]
+    return found
 
 
 _MINE = "if({segment:String} = '', stored >= yesterday(), spool_segment = {segment:String})"
@@ -198,50 +205,35 @@ _RESPONSES = (
     f"where {_MINE} and response_key != 0"
 )
 
-# Reads ids and hashes only, for the many segments in which nothing is doubled: it may say yes to
-# what is none (a hash that two responses share), never no.
-_GATE = f"""
-select 1 from watchpost.calls
+# Traces in which one call lies over another, and responses that two instrumentations name; with the
+# hours (Unix seconds) in which their spans are. Reads ids and hashes only: it may name what is no
+# double (a hash that two responses share), never leave one out.
+_STACKS = f"""
+select project, arrayJoin(groupUniqArray(toUnixTimestamp(toStartOfHour(start)))) as hour, trace_id,
+    toUInt32(0) as response_key
+from watchpost.calls
 where (project, toStartOfHour(start), trace_id) in ({_TRACES})
 group by project, trace_id
 having count() > 1 and notEmpty(arrayIntersect(groupArray(span_id), groupArray(parent_span_id)))
-limit 1
 union all
-select 1 from watchpost.calls
+select project, arrayJoin(groupUniqArray(toUnixTimestamp(toStartOfHour(start)))) as hour, '',
+    response_key
+from watchpost.calls
 where (project, toStartOfHour(start), response_key) in ({_RESPONSES})
 group by project, response_key having uniqExact(scope_name) > 1
-limit 1
 """  # noqa: S608
 
-_CANDIDATES = f"""
-with
-    around as (
-        select * from watchpost.calls
-        where (project, toStartOfHour(start), trace_id) in ({_TRACES})
-    ),
-    echoes as (
-        select * from watchpost.calls
-        where (project, toStartOfHour(start), response_key) in ({_RESPONSES})
-    ),
-    near as (
-        select * from around
-        where (project, trace_id) in (
-            select project, trace_id from around group by project, trace_id
-            having notEmpty(arrayIntersect(groupArray(span_id), groupArray(parent_span_id))))
-        union all
-        select * from echoes
-        where (project, response_id) in (
-            select project, response_id from echoes group by project, response_id
-            having uniqExact(scope_name) > 1)
-    )
+_SEEN = """
 select
     project, trace_id, span_id, parent_span_id, scope_name, response_id,
     toUnixTimestamp64Nano(start), toUnixTimestamp64Nano(start) + toInt64(duration_ms * 1000000),
-    -- What we counted ourselves gives way to what any emitter reports.
-    input_tokens + output_tokens > 0 and not tokens_estimated
-from near
-limit {{most:UInt32}} by project, trace_id
-"""  # noqa: S608
+    input_tokens + output_tokens > 0
+from watchpost.calls
+where (project, toStartOfHour(start), {0}) in {{keys:Array(Tuple(String, DateTime, {1}))}}
+limit {{most:UInt32}} by project, {0}
+"""
+_OF_TRACES = _SEEN.format("trace_id", "String")
+_OF_RESPONSES = _SEEN.format("response_key", "UInt32")
 
 _PLACE = "Tuple(String, DateTime, String, String)"
 _PAIR = f"Tuple({_PLACE[6:-1]}, {_PLACE[6:-1]})"
