@@ -37,7 +37,7 @@ PREFERRED = {
 
 
 def test_every_slot_is_picked_under_its_own_name() -> None:
-    picks = re.findall(r"picked\[indexOf\(slots, (\d+)\)\] as (\w+)", SQL)
+    picks = re.findall(r"vals\[hits\[indexOf\(slots, (\d+)\)\]\] as (\w+)", SQL)
 
     assert {name: int(number) for number, name in picks} == {
         name: number for name, (number, _) in SLOTS.items()

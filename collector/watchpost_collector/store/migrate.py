@@ -28,14 +28,14 @@ _ATTRIBUTES = (
     f"Array(Tuple(key String, value Tuple({_SCALAR}, "
     f"array_value Tuple(values Array(Tuple({_SCALAR}))), bytes_value Nullable(String))))"
 )
-# The text of such a value `v`. Arrays become JSON; text is healed where its UTF-8 is broken.
+# The text of such a value `v`. Arrays become JSON; text is UTF-8 already (the door saw to it).
 _TEXT = """multiIf(
-        v.string_value is not null, toValidUTF8(assumeNotNull(v.string_value)),
+        v.string_value is not null, assumeNotNull(v.string_value),
         v.int_value is not null, toString(assumeNotNull(v.int_value)),
         v.double_value is not null, toString(assumeNotNull(v.double_value)),
         v.bool_value is not null, toString(assumeNotNull(v.bool_value)),
         notEmpty(v.array_value.values), concat('[', arrayStringConcat(arrayMap(i -> coalesce(
-            toJSONString(toValidUTF8(i.string_value)), toString(i.int_value),
+            toJSONString(i.string_value), toString(i.int_value),
             toString(i.double_value), toString(i.bool_value), 'null'),
             v.array_value.values), ','), ']'),
         v.bytes_value is not null, base64Encode(assumeNotNull(v.bytes_value)),
