@@ -151,6 +151,11 @@ def test_a_running_server_is_looked_through(server: RunningServer) -> None:
     findings = [Finding(**finding) for finding in json.loads(done.stdout)]
     for check in ("server", "store", "backlog", "data"):
         assert pick(findings, check).level == "ok", check
+    kept = [finding for finding in findings if finding.check == "retention"]
+    assert [finding.what.split()[0] for finding in kept] == [
+        *("content", "spans", "rollups", "logs", "metrics"),
+    ]
+    assert {finding.level for finding in kept} == {"ok"}
     assert done.returncode == int(any(finding.level == "wrong" for finding in findings))
 
 

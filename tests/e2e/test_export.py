@@ -1,4 +1,4 @@
-"""`watchpost export`: every row once, with its types, in whole files; it goes on where it stopped."""
+"""`watchpost export`: every row once, with its types, in whole files, going on where it stopped."""
 
 from __future__ import annotations
 

@@ -14,7 +14,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from watchpost_collector.checkup import machine, running
+from watchpost.errors import CollectorError, ConfigError
+from watchpost_collector.checkup import machine, retention, running
 from watchpost_collector.checkup.finding import Finding
 from watchpost_collector.command.query import KEY_SETTING, Endpoint, ask, find_endpoint
 
@@ -62,7 +63,17 @@ def examine(args: argparse.Namespace) -> Iterator[Finding]:
     yield from found
     # Without a server there is nobody to ask: one finding says so, not three.
     if found[0].what.startswith("answers"):
-        yield from running.check_store(lambda sql: _ask_rows(endpoint, sql), endpoint.url)
+        store = list(running.check_store(lambda sql: _ask_rows(endpoint, sql), endpoint.url))
+        yield from store
+        if store[-1].check != "query port":
+            yield from _check_retention(endpoint)
+
+
+def _check_retention(endpoint: Endpoint) -> Iterator[Finding]:
+    try:
+        yield from retention.check_retention(lambda sql: _ask_rows(endpoint, sql), endpoint.url)
+    except (CollectorError, ConfigError) as error:
+        yield Finding("wrong", "retention", error.args[0], endpoint.url, "see the query port")
 
 
 def show(findings: Sequence[Finding]) -> Iterator[str]:
