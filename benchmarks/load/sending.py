@@ -47,6 +47,34 @@ def send(url: str, bodies: Sequence[bytes], *, gzip: bool, interval_s: float = 0
         raise group.exceptions[0] from None
 
 
+class _Link:
+    """One kept connection, opened anew when the collector closed it for want of use."""
+
+    def __init__(self, host: str, port: int) -> None:
+        self._place = (host, port)
+
+    async def open(self) -> None:
+        self._reader, self._writer = await asyncio.open_connection(*self._place)
+
+    async def ask(self, request: tuple[bytes, ...]) -> tuple[int, float, bytes]:
+        if self._reader.at_eof():
+            self.close()
+            await self.open()
+        try:
+            self._writer.writelines(request)
+            return await _read_answer(self._reader)
+        except (asyncio.IncompleteReadError, ConnectionError) as error:
+            if getattr(error, "partial", b""):
+                raise
+            # Closed just as we asked. A resend is stored once.
+            await self.open()
+            self._writer.writelines(request)
+            return await _read_answer(self._reader)
+
+    def close(self) -> None:
+        self._writer.close()
+
+
 async def _send(url: str, bodies: Sequence[bytes], gzip: bool, interval_s: float) -> Sent:
     sent = Sent()
     parts = urlsplit(url)
@@ -57,18 +85,16 @@ async def _send(url: str, bodies: Sequence[bytes], gzip: bool, interval_s: float
     ).encode()
     started = time.perf_counter() + 0.05
     due = ((body, started + number * interval_s) for number, body in enumerate(bodies))
-    connections = [
-        await asyncio.open_connection(parts.hostname, parts.port) for _ in range(CONNECTIONS)
-    ]
     async with asyncio.TaskGroup() as group:
-        for reader, writer in connections:
-            group.create_task(_use(reader, writer, head, due, interval_s > 0, sent))
+        for _ in range(CONNECTIONS):
+            link = _Link(parts.hostname or "", parts.port or 80)
+            await link.open()
+            group.create_task(_use(link, head, due, interval_s > 0, sent))
     return sent
 
 
 async def _use(
-    reader: asyncio.StreamReader,
-    writer: asyncio.StreamWriter,
+    link: _Link,
     head: bytes,
     due: Iterator[tuple[bytes, float]],
     scheduled: bool,
@@ -80,8 +106,8 @@ async def _use(
         if (ahead := begun - time.perf_counter()) > 0:
             await asyncio.sleep(ahead)
         while True:
-            writer.writelines((head, str(len(body)).encode(), b"\r\n\r\n", body))
-            status, retry_s, text = await _read_answer(reader)
+            parts = (head, str(len(body)).encode(), b"\r\n\r\n", body)
+            status, retry_s, text = await link.ask(parts)
             if status == 200:
                 break
             if status not in _BUSY:
@@ -89,7 +115,7 @@ async def _use(
             sent.busy += 1
             await asyncio.sleep(retry_s)
         sent.ack_ms.append((time.perf_counter() - begun) * 1000)
-    writer.close()
+    link.close()
 
 
 async def _read_answer(reader: asyncio.StreamReader) -> tuple[int, float, bytes]:
