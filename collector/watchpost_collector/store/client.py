@@ -58,7 +58,7 @@ _UNPLANNED: Mapping[str, str] = {
     "compile_expressions": "0",
 }
 
-# A quarter of an insert was the kernel handing out zeroed pages that the engine had just given back:
+# A quarter of an insert was the kernel handing out zeroed pages the engine had just given back:
 # huge pages, kept for half a minute, cost a sixth as many faults (and some memory at rest).
 _ALLOCATOR = "thp:always,dirty_decay_ms:30000,oversize_threshold:0"
 
