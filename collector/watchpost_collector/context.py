@@ -26,6 +26,7 @@ from watchpost_collector.watched_file import WatchedFile
 if TYPE_CHECKING:
     from watchpost_collector.erasure.application import ErasureApp
     from watchpost_collector.query.reader import Reader
+    from watchpost_collector.redaction import Redaction
     from watchpost_collector.store.upkeep import Upkeep
 
 
@@ -50,6 +51,7 @@ class Context:
     opened_store: Upkeep | None = None
     opened_reader: Reader | None = None
     erasing: ErasureApp | None = None
+    redaction: Redaction | None = None
     query_port: int = 0
     started: float = field(default_factory=time.monotonic)
 

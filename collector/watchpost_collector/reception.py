@@ -11,6 +11,7 @@ import re
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from watchpost.errors import Full
 from watchpost_collector.counters import Counters
@@ -21,6 +22,9 @@ from watchpost_collector.refusal import Refusal, Throttled
 from watchpost_collector.signals import Signal
 from watchpost_collector.spool import Spool
 from watchpost_collector.throttle import Throttle
+
+if TYPE_CHECKING:
+    from watchpost_collector.redaction import Redaction
 
 PROJECT_HEADER = "x-watchpost-project"
 BACKFILL_HEADER = "x-watchpost-backfill"
@@ -49,12 +53,14 @@ class Reception:
         keys: Keys,
         limits: IntakeLimits | None = None,
         throttle: Throttle | None = None,
+        redaction: Redaction | None = None,
     ) -> None:
         self._spools = spools
         self._digests = digests
         self._counters = counters
         self._keys = keys
         self._throttle = throttle
+        self._redaction = redaction
         self._in_flight_bytes = 0
         self._lanes = asyncio.Semaphore(_LANES)
         self.limits = limits or IntakeLimits()
@@ -104,7 +110,10 @@ class Reception:
     async def take(self, parcel: Parcel) -> Admission:
         """Admit a parcel; when this returns it is on the disk. Raises Refusal or Full."""
         began = time.monotonic()
-        admission = self._admit_small(parcel)
+        if self._redaction is not None:
+            admission: Admission | None = await self._admit_redacted(parcel, self._redaction)
+        else:
+            admission = self._admit_small(parcel)
         if admission is None:
             # Large bodies unpack and parse on a thread: the loop keeps answering others. Parsed
             # they take many times their size, so only a few at once.
@@ -129,6 +138,14 @@ class Reception:
             counters = self._counters.of(admission.signal)
             counters.add_of(letter.project, received=total, refused=total)
             raise
+
+    async def _admit_redacted(self, parcel: Parcel, redaction: Redaction) -> Admission:
+        """Admit a parcel of which nothing is kept as it came; on the redaction's own threads."""
+        limit = self.limits.request_bytes
+        async with self._lanes:
+            return await asyncio.get_running_loop().run_in_executor(
+                redaction.threads, admit, parcel, limit, redaction.redact
+            )
 
     def _admit_small(self, parcel: Parcel) -> Admission | None:
         """Admit a parcel that is small, and stays so when it is unpacked; else None."""

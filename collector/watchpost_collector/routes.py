@@ -155,11 +155,20 @@ async def _answer_status(context: Context, scope: Scope, send: Send) -> None:
             "bound_age_s": context.set_aside.bounds.age_s,
         },
         "store": {"state": state.name, "reason": state.reason},
+        "redaction": _tell_redaction(context),
         "prices": _tell_prices(context, grant.scope == "admin"),
         "query_port": context.query_port,
         "uptime_s": round(time.monotonic() - context.started, 3),
     }
     await send_json(send, 200, answer)
+
+
+def _tell_redaction(context: Context) -> dict[str, int]:
+    """Requests that were masked, and resources, spans and records in which something was."""
+    redaction = context.redaction
+    if redaction is None:
+        return {}
+    return {"requests": redaction.requests, "changed": redaction.changed}
 
 
 def _tell_prices(context: Context, in_full: bool) -> dict[str, object]:

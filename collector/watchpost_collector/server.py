@@ -48,6 +48,7 @@ from watchpost_collector.throttle import Throttle
 if TYPE_CHECKING:
     from watchpost_collector.erasure.application import ErasureApp
     from watchpost_collector.otlp_grpc import OtlpGrpc
+    from watchpost_collector.redaction import Redaction
     from watchpost_collector.store.upkeep import Upkeep
 
 log = logging.getLogger(__name__)
@@ -106,7 +107,13 @@ async def serve(
     context.query_port = sockets[1].getsockname()[1]
     page, query = Switch(), Switch()
     reception = Reception(
-        context.spools, context.digests, context.counters, keys, settings.intake, context.throttle
+        context.spools,
+        context.digests,
+        context.counters,
+        keys,
+        settings.intake,
+        context.throttle,
+        context.redaction,
     )
     otlp = OtlpApp(reception)
     hosts = served_hosts(settings.host, settings.allow_hosts)
@@ -178,6 +185,7 @@ def build_context(settings: ServerSettings, keys: Keys) -> Context:
         projects,
         throttle,
         spools,
+        redaction=_load_redaction(settings.redact),
     )
 
 
@@ -248,6 +256,7 @@ async def _open_store(context: Context, say: Say) -> None:
 
 def _connect(context: Context) -> Upkeep:
     from watchpost_collector.store.client import open_store
+    from watchpost_collector.store.cluster import spread
     from watchpost_collector.store.estimates import Estimates
     from watchpost_collector.store.migrate import migrate
     from watchpost_collector.store.prices.own import read_prices_file
@@ -255,7 +264,9 @@ def _connect(context: Context) -> Upkeep:
     from watchpost_collector.store.upkeep import start_upkeep
 
     store = open_store(context.settings.store)
-    migrate(store)
+    migrate(store, cluster=context.settings.cluster)
+    if context.settings.cluster:
+        spread(store, context.settings.cluster)
     upkeep = start_upkeep(store)
     if context.settings.estimate_tokens:
         upkeep.estimates = Estimates(store)
@@ -266,13 +277,19 @@ def _connect(context: Context) -> Upkeep:
 
 
 def _start_eraser(context: Context, upkeep: Upkeep) -> ErasureApp:
-    from watchpost_collector.erasure.application import ErasureApp
-    from watchpost_collector.erasure.eraser import Eraser
+    from watchpost_collector.erasure.application import open_erasing
 
-    eraser = Eraser(context.settings.data, context.set_aside.directory, context.spool.mark)
-    eraser.start(upkeep.store)
-    context.flusher.sweep = eraser.sweep
-    return ErasureApp(eraser, context.keys)
+    app = open_erasing(context, upkeep.store)
+    context.flusher.sweep = app.sweep
+    return app
+
+
+def _load_redaction(setting: str) -> Redaction | None:
+    if not setting:
+        return None
+    from watchpost_collector.redaction import load_redaction
+
+    return load_redaction(setting)
 
 
 async def _open_page(
@@ -307,6 +324,8 @@ async def _close(context: Context, opening: asyncio.Task[None], page: Switch) ->
 
 async def _close_store(context: Context) -> None:
     await asyncio.to_thread(context.flusher.close)
+    if context.redaction is not None:
+        context.redaction.close()
     if context.erasing is not None:
         await asyncio.to_thread(context.erasing.close)
     if context.opened_reader is not None:

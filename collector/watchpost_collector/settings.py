@@ -17,6 +17,8 @@ DATA_SETTING = "WATCHPOST_DATA"
 STORE_SETTING = "WATCHPOST_STORE"
 PRICES_SETTING = "WATCHPOST_PRICES"
 ESTIMATE_SETTING = "WATCHPOST_ESTIMATE_TOKENS"
+REDACT_SETTING = "WATCHPOST_REDACT"
+CLUSTER_SETTING = "WATCHPOST_CLUSTER"
 _OFF = ("0", "false", "no", "off")
 
 
@@ -24,7 +26,8 @@ _OFF = ("0", "false", "no", "off")
 class ServerSettings:
     """Everything `watchpost up` can be told. Port 0 takes a free one.
 
-    `grpc_port` None: no gRPC.
+    `grpc_port` None: no gRPC. `redact` names guards and YAML files of patterns, `cluster` the
+    server's cluster over whose replicas the tables are made.
     """
 
     data: Path
@@ -38,6 +41,8 @@ class ServerSettings:
     ready_file: Path | None = None
     prices_file: Path | None = None
     estimate_tokens: bool = True
+    redact: str = ""
+    cluster: str = ""
     spool: Limits = field(default_factory=Limits)
     set_aside: SetAsideBounds = field(default_factory=SetAsideBounds)
     intake: IntakeLimits = field(default_factory=IntakeLimits)

@@ -17,9 +17,11 @@ from watchpost_collector.keys import load_keys
 from watchpost_collector.reception import IntakeLimits
 from watchpost_collector.set_aside import SetAsideBounds
 from watchpost_collector.settings import (
+    CLUSTER_SETTING,
     DATA_SETTING,
     ESTIMATE_SETTING,
     PRICES_SETTING,
+    REDACT_SETTING,
     STORE_SETTING,
     ServerSettings,
     default_data,
@@ -46,6 +48,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--prices", type=Path, help=f"YAML file of your own prices ({PRICES_SETTING})")
     told = f"leave calls whose emitter reported no tokens uncounted ({ESTIMATE_SETTING}=off)"
     add("--no-token-estimates", action="store_true", help=told)
+    told = "mask what these guards, or a YAML file of patterns, find, before anything is kept"
+    add("--redact", metavar="NAMES", help=f"{told} ({REDACT_SETTING})")
+    add("--cluster", metavar="NAME", help=f"make the tables on this cluster ({CLUSTER_SETTING})")
     add("--ready-file", type=Path, help="JSON of the URLs when all is up (DATA/ready.json)")
     add("--flush-interval", type=float, default=spool.segment_age_s, help="seconds to a seal")
     add("--segment-bytes", type=int, default=spool.segment_bytes, help="bytes to a seal")
@@ -72,6 +77,8 @@ def read_settings(given: argparse.Namespace) -> ServerSettings:
         keys_file=given.keys,
         prices_file=given.prices.absolute() if given.prices else default_prices(os.environ),
         estimate_tokens=not given.no_token_estimates and default_estimate(os.environ),
+        redact=given.redact or os.environ.get(REDACT_SETTING, ""),
+        cluster=given.cluster or os.environ.get(CLUSTER_SETTING, ""),
         ready_file=(given.ready_file or data / "ready.json").absolute(),
         spool=Limits(
             segment_bytes=given.segment_bytes,

@@ -8,17 +8,42 @@ from __future__ import annotations
 
 import asyncio
 import json
-from typing import Any
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Protocol
 
 from watchpost.errors import CollectorError, ConfigError
 from watchpost_collector.erasure.eraser import Eraser
 from watchpost_collector.erasure.subject import KINDS, Subject
 from watchpost_collector.keys import Keys
 from watchpost_collector.origin import Receive, Scope, Send
+from watchpost_collector.set_aside import SetAside
+from watchpost_collector.spool import Spool
+from watchpost_collector.store.client import Store
 
 PATH = "/api/erase"
 _KNOWN = {*KINDS, "project", "calls", "dry_run"}
 _BODY_BYTES = 16 << 10
+
+
+class Served(Protocol):
+    """What erasing needs of the collector."""
+
+    @property
+    def settings(self) -> Placed: ...
+    @property
+    def set_aside(self) -> SetAside: ...
+    @property
+    def spools(self) -> Mapping[str, Spool]: ...
+    @property
+    def keys(self) -> Keys: ...
+
+
+class Placed(Protocol):
+    """Where the collector keeps what it keeps."""
+
+    @property
+    def data(self) -> Path: ...
 
 
 class ErasureApp:
@@ -44,6 +69,10 @@ class ErasureApp:
         await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": body})
 
+    def sweep(self, segment: str) -> None:
+        """See `Eraser.sweep`."""
+        self._eraser.sweep(segment)
+
     def close(self) -> None:
         """Stop erasing; what is undone is done after the next start."""
         self._eraser.close()
@@ -65,6 +94,14 @@ class ErasureApp:
             return 200, found
         entry = await asyncio.to_thread(self._eraser.order, subject, keep_calls=keep_calls)
         return 202, entry.as_dict()
+
+
+def open_erasing(served: Served, store: Store) -> ErasureApp:
+    """Start an eraser for a running collector, with what an earlier one left undone."""
+    seals = [spool.mark for spool in served.spools.values()]
+    eraser = Eraser(served.settings.data, served.set_aside.directory, seals)
+    eraser.start(store)
+    return ErasureApp(eraser, served.keys)
 
 
 async def _read_order(receive: Receive) -> dict[str, Any]:

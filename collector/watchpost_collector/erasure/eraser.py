@@ -11,7 +11,7 @@ import queue
 import re
 import secrets
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import Future
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
@@ -36,14 +36,16 @@ _FLUSH_S = 30.0
 class Eraser:
     """Lives from `start`, when the store is there, to `close`.
 
-    `seal` makes everything acknowledged so far flush and settles its future after.
+    Each of `seals` makes everything acknowledged so far flush and settles its future after.
     """
 
-    def __init__(self, data: Path, set_aside: Path, seal: Callable[[], Future[None]]) -> None:
+    def __init__(
+        self, data: Path, set_aside: Path, seals: Iterable[Callable[[], Future[None]]]
+    ) -> None:
         self._journal = Journal(make_private(data / "erasures", "--data"))
         self._secret = load_secret(data)
         self._set_aside = set_aside
-        self._seal = seal
+        self._seals = tuple(seals)
         self._store: Store | None = None
         self._anybody = False
         # The chosen traces stand in one table: one erasure, look or sweep at a time.
@@ -150,7 +152,8 @@ class Eraser:
         while not self._stopping.is_set():
             try:
                 self._journal.write(replace(entry, state=RUNNING, reason=""))
-                self._seal().result(_FLUSH_S)
+                for sealed in [seal() for seal in self._seals]:
+                    sealed.result(_FLUSH_S)
                 with self._turn:
                     report = self._erase_tables(self._opened(), entry)
                 self._journal.write(

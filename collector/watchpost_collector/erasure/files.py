@@ -17,6 +17,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from watchpost_collector.envelope import Framed, Letter, frame_head, read_envelopes
 from watchpost_collector.erasure.subject import Subject
 from watchpost_collector.private_files import read_private, sync_directory, write_private
+from watchpost_collector.signals import TRACES, Signal, read_signal
 
 _CONTENT, _REASON = ".envelopes", ".reason.json"
 
@@ -42,7 +43,8 @@ def erase_files(
     for path in sorted(directory.glob(f"*{_CONTENT}")):
         files += 1
         content = read_private(path)
-        kept, removed = _strip(content, subject, traces)
+        signal = read_signal(path.name.removesuffix(_CONTENT))
+        kept, removed = _strip(content, subject, traces, signal)
         if kept == content:
             continue
         spans += removed
@@ -61,7 +63,9 @@ def erase_files(
     return FilesReport(files, rewritten, deleted, spans)
 
 
-def _strip(content: bytes, subject: Subject, traces: Collection[str]) -> tuple[bytes, int]:
+def _strip(
+    content: bytes, subject: Subject, traces: Collection[str], signal: Signal
+) -> tuple[bytes, int]:
     """The content without the subject, and how many spans that took."""
     signs = _list_signs(subject, traces)
     kept: list[bytes] = []
@@ -71,6 +75,10 @@ def _strip(content: bytes, subject: Subject, traces: Collection[str]) -> tuple[b
         original = content[framed.start : framed.end]
         if subject.project and framed.project != subject.project:
             kept.append(original)
+            continue
+        if signal is not TRACES:
+            # Records and points are many and small: a request that names them goes as a whole.
+            kept += [] if _holds(original, signs) else [original]
             continue
         try:
             request = ExportTraceServiceRequest.FromString(bytes(framed.body))
