@@ -24,6 +24,9 @@ bench: $(STAMP)
 conformance: $(STAMP)
 	$(BIN)/python benchmarks/conformance.py
 
+interop: $(STAMP)
+	$(BIN)/python tests/interop/run.py
+
 $(STAMP): pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade "pip>=25.1"

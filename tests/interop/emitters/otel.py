@@ -1,0 +1,35 @@
+"""The official OpenTelemetry GenAI packages, messages on the spans."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+
+import calls
+from opentelemetry import trace
+from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+from opentelemetry.instrumentation.genai.anthropic import AnthropicInstrumentor
+from opentelemetry.instrumentation.genai.openai import OpenAIInstrumentor
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor
+from opentelemetry.util.genai.handler import get_telemetry_handler
+
+_provider = TracerProvider()
+
+
+def start() -> None:
+    os.environ["OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT"] = "SPAN_ONLY"
+    _provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
+    trace.set_tracer_provider(_provider)
+    OpenAIInstrumentor().instrument()
+    AnthropicInstrumentor().instrument()
+
+
+def within(ask: Callable[[], None]) -> None:
+    """A workflow with a conversation: the calls in it take over its id."""
+    with get_telemetry_handler().workflow("desk", conversation_id=calls.SESSION):
+        ask()
+
+
+def stop() -> None:
+    _provider.shutdown()

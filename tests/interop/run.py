@@ -1,0 +1,74 @@
+"""Which emitters land: real instrumentations, recorded live, held to what the stand-in answered.
+
+Builds each emitter's environment if its cache (~/.cache/watchpost-interop, or where
+WATCHPOST_INTEROP_CACHE says) has none, starts `watchpost up`, lets every emitter record the calls
+of `calls.py` with real `openai` and `anthropic` clients, and reads back over the query port.
+
+    python tests/interop/run.py [EMITTER ...] [--json]
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from emitter_venvs import list_emitters
+from live_emitters import record
+from live_truth import Landed, check
+from running_server import RunningServer
+
+
+def run(emitters: list[str]) -> dict[str, dict[str, Landed]]:
+    """What became of every call of every emitter."""
+    with (
+        tempfile.TemporaryDirectory(prefix="watchpost-interop-") as place,
+        RunningServer(Path(place) / "data") as server,
+    ):
+        recordings = [record(emitter, server) for emitter in emitters]
+        server.flush()
+        return {one.emitter: check(server, one) for one in recordings}
+
+
+def print_table(found: Mapping[str, Mapping[str, Landed]]) -> None:
+    """One line a call, what its emitter does not emit, and one line an emitter."""
+    for emitter, calls in found.items():
+        for name, landed in calls.items():
+            absent = f"; not emitted: {', '.join(landed.not_emitted)}" if landed.not_emitted else ""
+            print(f"{emitter:<14} {name:<14} {landed}{absent}")
+    print()
+    for emitter, calls in found.items():
+        right = sum(not landed.wrong for landed in calls.values())
+        facts = sum(len(landed.right) for landed in calls.values())
+        absent = sum(len(landed.not_emitted) for landed in calls.values())
+        wrong = sum(len(landed.wrong) for landed in calls.values())
+        print(
+            f"{emitter:<14} {right} of {len(calls)} calls right; "
+            f"{facts} facts landed, {absent} not emitted, {wrong} wrong"
+        )
+
+
+def main() -> int:
+    """Parse, run, print; 1 when anything is wrong."""
+    parser = argparse.ArgumentParser(description="Which emitters land, recorded live.")
+    parser.add_argument("emitters", nargs="*", help=f"of {', '.join(list_emitters())}; default all")
+    parser.add_argument("--json", action="store_true", help="the last line is one JSON object")
+    given = parser.parse_args()
+    found = run(given.emitters or list_emitters())
+    print_table(found)
+    if given.json:
+        cells = {
+            emitter: {name: landed.wrong for name, landed in calls.items()}
+            for emitter, calls in found.items()
+        }
+        print(json.dumps({"emitters": cells}))
+    return int(any(landed.wrong for calls in found.values() for landed in calls.values()))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
