@@ -10,7 +10,9 @@ import sys
 import zlib
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Protocol
+from typing import Protocol, cast
+
+from isal import isal_zlib
 
 from watchpost_collector.refusal import Refusal
 
@@ -20,6 +22,8 @@ else:
     from backports import zstd
 
 _GZIP_WINDOW = 31
+# (The stub of isal calls its error an instance.)
+_BROKEN: tuple[type[Exception], ...] = (cast("type[Exception]", isal_zlib.error), zstd.ZstdError)
 _PIECE = 1 << 20
 # Each member copies what is behind it: a body of nothing but empty ones would take for ever.
 _MOST_MEMBERS = 100
@@ -60,7 +64,8 @@ class _Inflating:
     """A zlib stream and the input it has not used yet."""
 
     def __init__(self, window: int, content: bytes) -> None:
-        self._stream = zlib.decompressobj(window)
+        # Reads gzip twice as fast as zlib, which was half of what a request cost here.
+        self._stream = isal_zlib.decompressobj(window)
         self._rest = content
 
     @property
@@ -110,7 +115,7 @@ def _unpack(
         while not stream.eof:
             try:
                 piece = stream.unpack(min(_PIECE, limit_bytes - size + 1))
-            except (zlib.error, zstd.ZstdError) as error:
+            except _BROKEN as error:
                 reason = f"the {encoding} body cannot be unpacked ({error})"
                 raise Refusal(400, reason, "compress it again and resend") from error
             size += len(piece)

@@ -35,10 +35,10 @@ _RESERVE, _RESERVE_BYTES = "reserve", 1 << 20
 
 def compute_digest(body: bytes, project: str, kind: str) -> bytes:
     """Sixteen bytes that name this body, sent by this project as this kind of content."""
-    seed = hashlib.blake2b(digest_size=_SIZE, key=hashlib.sha256(project.encode()).digest())
-    seed.update(kind.encode() + b"\0")
+    # SHA-256, which processors do in hardware: every byte that comes in passes here.
+    seed = hashlib.sha256(f"{project}\0{kind}\0".encode())
     seed.update(body)
-    return seed.digest()
+    return seed.digest()[:_SIZE]
 
 
 class Digests:

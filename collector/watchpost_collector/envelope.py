@@ -10,9 +10,10 @@ body is never copied or decoded. This file knows no spans, no file and no store.
 from __future__ import annotations
 
 import struct
-import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+
+from isal import isal_zlib
 
 _BODY, _PROJECT, _RECEIVED, _SEGMENT = 0x0A, 0x12, 0x19, 0x22
 _BACKFILL, _DIGEST, _CRC = 0x28, 0x32, 0x3D
@@ -53,7 +54,7 @@ class Framed:
     @property
     def whole(self) -> bool:
         """True when the body is the one that was written."""
-        return zlib.crc32(self.body) == self.crc
+        return isal_zlib.crc32(self.body) == self.crc
 
 
 def frame_head(letter: Letter, segment: str) -> bytes:
@@ -66,7 +67,7 @@ def frame_head(letter: Letter, segment: str) -> bytes:
             bytes((_SEGMENT,)) + encode_varint(len(name)) + name,
             bytes((_BACKFILL, 1)) if letter.backfill else b"",
             bytes((_DIGEST,)) + encode_varint(len(letter.digest)) + letter.digest,
-            bytes((_CRC,)) + struct.pack("<I", zlib.crc32(letter.body)),
+            bytes((_CRC,)) + struct.pack("<I", isal_zlib.crc32(letter.body)),
             bytes((_BODY,)) + encode_varint(len(letter.body)),
         )
     )
