@@ -99,11 +99,12 @@ async def _read_body(receive: Receive, most_bytes: int) -> str:
 
 def _list(book: PriceBook, request: _Request) -> Mapping[str, Any]:
     every = request.fields.get("every", "") in ("1", "true")
-    own = book.own
+    own, model = book.own, request.fields.get("model", "")
+    rows = book.list_in_force(model, every=every, project=request.project)
     return {
         "public": f"genai-prices {book.public.version}",
         "own": None if own is None else f"override {own.version}",
-        "prices": _plain(book.list_in_force(request.fields.get("model", ""), every=every)),
+        "prices": _plain(rows),
         # Of which project the calls are, nobody says here.
         "unpriced": [] if request.project else _plain([asdict(u) for u in book.find_unpriced()]),
     }

@@ -20,6 +20,8 @@ from watchpost_collector.histogram import Distribution
 Kind = Literal["counter", "gauge", "histogram"]
 _FATES = ("stored", "refused", "deduplicated", "set_aside", "dropped")
 _STATES = ("starting", "ready", "away")
+# A label a model is a time series a model: an alert needs the first few.
+_MODELS_TOLD = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +49,7 @@ def take_readings(context: Context, project: str = "") -> Iterator[Reading]:
     yield from _read_projects(context, project)
     yield from _read_spool(context)
     yield from _read_set_aside(context)
+    yield from _read_prices(context, project)
     yield from _read_times(context)
     yield from _read_process()
 
@@ -126,6 +129,32 @@ def _read_set_aside(context: Context) -> Iterator[Reading]:
     yield _gauge("set_aside_oldest_seconds", "Age of the oldest.", aside.oldest_s, "s")
     dropped = context.counters.read().set_aside_dropped
     yield _count("set_aside_dropped_spans", "Spans no longer kept there.", dropped)
+
+
+def _read_prices(context: Context, project: str) -> Iterator[Reading]:
+    """What nobody has a price for, and tokens counted here; both are of no one project."""
+    if context.opened_store is None or project:
+        return
+    yield Reading(
+        "watchpost_unpriced_calls",
+        "gauge",
+        "Calls of the last 7 days whose model has no price, by model; the most called ones.",
+        "{call}",
+        tuple(
+            Sample(one.calls, {"provider": one.provider, "model": one.model})
+            for one in context.opened_store.unpriced[:_MODELS_TOLD]
+        ),
+    )
+    if (estimates := context.opened_store.estimates) is not None:
+        state = estimates.state
+        yield Reading(
+            "watchpost_estimated_calls",
+            "counter",
+            "Calls whose tokens were counted here, because no emitter reported any.",
+            "{call}",
+            (Sample(state.counted),),
+        )
+        yield _gauge("calls_to_estimate", "Calls that wait to be counted so.", state.waiting)
 
 
 def _read_times(context: Context) -> Iterator[Reading]:

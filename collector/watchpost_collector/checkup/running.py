@@ -8,7 +8,7 @@ from __future__ import annotations
 import http.client
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from importlib.resources import files
@@ -24,6 +24,7 @@ _START = "start one with `watchpost up`, or say where it is with --url and --que
 
 Ask = Callable[[str], list[dict[str, Any]]]
 
+_VOCABULARY = "fetch it on a machine with a network and point TIKTOKEN_CACHE_DIR at it"
 _UNPRICED = """
 SELECT provider, model, count() AS calls FROM watchpost.generations
 WHERE price_state = 'unpriced' AND start > now() - INTERVAL 7 DAY AND model != ''
@@ -116,6 +117,7 @@ def _check_counters(url: str, key: str) -> Iterator[Finding]:
         )
     else:
         yield Finding("ok", "spans", numbers, url)
+    yield from _check_estimates(told.get("prices", {}).get("estimates"), url)
     used = spool["waiting_bytes"] / max(spool["bound_bytes"], 1)
     what = f"{used:.0%} of the room for waiting spans is used"
     if used > 0.5:
@@ -127,6 +129,12 @@ def _check_counters(url: str, key: str) -> Iterator[Finding]:
         what = f"spans wait for {spool['oldest_s'] / 3600:.1f} hours, longer than --spool-age"
         cure = f"is the store up? --spool-when-old {spool['when_old']} says what happens to them"
         yield Finding("wrong", "backlog", what, url, cure)
+
+
+def _check_estimates(state: Mapping[str, Any] | None, url: str) -> Iterator[Finding]:
+    if state and state["reason"]:
+        what = f"{state['waiting']:,} calls without reported tokens wait to be counted"
+        yield Finding("wrong", "tokens", f"{what} ({state['reason']})", url, _VOCABULARY)
 
 
 def _check_migrations(ask: Ask, url: str) -> Iterator[Finding]:
@@ -151,7 +159,7 @@ def _check_unpriced(ask: Ask, url: str) -> Iterator[Finding]:
     rows = ask(_UNPRICED)
     for row in rows:
         what = f"{int(row['calls']):,} calls of {row['provider']}/{row['model']} have no price"
-        cure = "give it one in your prices file; until then their cost is missing from every sum"
+        cure = "`watchpost prices update`, or give it one with `watchpost prices load FILE`"
         yield Finding("wrong", "prices", f"{what} (7 days)", url, cure)
     if not rows:
         yield Finding("ok", "prices", "every model of the last 7 days has a price", url)

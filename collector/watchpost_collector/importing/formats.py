@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Literal
 
+from watchpost import attributes
 from watchpost.record import NO_USAGE, Generation, Message, Origin, Request, Result, Usage
 from watchpost_collector.importing.conversation import read_messages, read_output, read_system
 from watchpost_collector.importing.row import BadLine, Row, make_message, text_part
@@ -101,7 +102,10 @@ def _read_batch_output(line: Mapping[str, Any], asked: Mapping[str, Any]) -> Row
     if not isinstance(response, Mapping):
         failed = line.get("error")
         response = {"error": failed if isinstance(failed, Mapping) else {"code": "failed"}}
-    return _read_call(line, asked, response, {"response", "error"})
+    row = _read_call(line, asked, response, {"response", "error"})
+    # What a provider answers in a batch says nothing of it, and costs less.
+    result = replace(row.generation.result, details={attributes.BATCH: True})
+    return replace(row, generation=replace(row.generation, result=result))
 
 
 def _read_call(

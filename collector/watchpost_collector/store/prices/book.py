@@ -190,9 +190,11 @@ class PriceBook:
         """How the calls of a trace came to cost what they cost."""
         return explain(self._store, trace_id, span_id, project)
 
-    def list_in_force(self, model: str = "", *, every: bool = False) -> list[dict[str, Any]]:
+    def list_in_force(
+        self, model: str = "", *, every: bool = False, project: str = ""
+    ) -> list[dict[str, Any]]:
         """The price rows in force; see `in_force.list_in_force`."""
-        return list_in_force(self._store, model, every=every)
+        return list_in_force(self._store, model, every=every, project=project)
 
     def find_unpriced(self) -> tuple[Unpriced, ...]:
         """The models of the last week's calls that nobody has a price for."""

@@ -33,13 +33,17 @@ def find_unpriced(store: Store, days: int = 7) -> tuple[Unpriced, ...]:
     return tuple(Unpriced(str(provider), str(model), int(calls)) for provider, model, calls in rows)
 
 
-def list_in_force(store: Store, model: str = "", *, every: bool = False) -> list[dict[str, Any]]:
+def list_in_force(
+    store: Store, model: str = "", *, every: bool = False, project: str = ""
+) -> list[dict[str, Any]]:
     """Price rows in force whose model holds the text `model`; of models with calls, or of `every`.
+
+    Calls are those of one project, or of all where it is ''.
 
     Rates are in USD per million units, by the names of `UNITS`.
     """
-    rows = store.query(_IN_FORCE, {"model": model.lower(), "every": int(every), "most": MOST_ROWS})
-    return [_shorten(row) for row in rows.as_dicts()]
+    bound = {"model": model.lower(), "every": int(every), "project": project, "most": MOST_ROWS}
+    return [_shorten(row) for row in store.query(_IN_FORCE, bound).as_dicts()]
 
 
 def _shorten(row: Mapping[str, Any]) -> dict[str, Any]:
@@ -53,6 +57,8 @@ select provider, model, tier, valid_from, above, concat(source, ' ', version) as
     {", ".join(NAMES)}
 from watchpost.prices_in_force
 where position(model, {{model:String}}) > 0 and ({{every:UInt8}} = 1
-    or (provider, model) in (select distinct toString(provider), lower(model) from watchpost.calls))
+    or (provider, model) in (
+        select distinct toString(provider), lower(model) from watchpost.calls
+        where {{project:String}} = '' or project = {{project:String}}))
 order by provider, model, own desc, tier, valid_from, above limit {{most:UInt32}}
 """  # noqa: S608
