@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -20,6 +21,7 @@ from store_segments import NOON_NS, make_call, name_segment, pack_segment
 from watchpost_collector.api import answers
 from watchpost_collector.api.application import Api
 from watchpost_collector.keys import Keys, parse_keys
+from watchpost_collector.query.export import Export, open_parquet
 from watchpost_collector.query.reader import Reader
 from watchpost_collector.store.client import Store
 from watchpost_collector.store.settle import settle
@@ -271,3 +273,19 @@ async def test_an_export_is_parquet_with_the_engines_types(
         assert table.schema.field("cost").type == pyarrow.decimal128(18, 9)
         assert pyarrow.types.is_map(table.schema.field("segments").type)
         assert table.schema.field("input_tokens").type == pyarrow.uint64()
+
+
+async def test_a_large_export_comes_in_small_row_groups(store: Store, tmp_path: Path) -> None:
+    project = name_segment("large")
+    store.command(
+        "insert into watchpost.verdicts (project, trace_id, span_id, start) "
+        "select {p:String}, 'aa', toString(number), now64(9) from numbers({n:UInt64})",
+        {"p": project, "n": 2**17},
+    )
+    export = Export("verdicts", project, 0, time.time_ns() + 10**12)
+    with open_parquet(store.dsn, export, tmp_path) as pieces:
+        body = b"".join(pieces)
+    file = pyarrow.parquet.ParquetFile(io.BytesIO(body))
+    assert file.metadata.num_rows == 2**17
+    assert max(file.metadata.row_group(n).num_rows for n in range(file.num_row_groups)) <= 2**16
+    assert file.num_row_groups > 1
