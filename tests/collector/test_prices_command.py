@@ -1,7 +1,10 @@
 from __future__ import annotations
 
 import json
+import threading
+from collections.abc import Iterator
 from decimal import Decimal
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +13,9 @@ from known_calls import build_request
 from running_server import RunningServer
 from store_segments import make_call
 
+from watchpost.errors import CollectorError, ConfigError
 from watchpost_collector.command import main
+from watchpost_collector.command.prices import fetch_list
 
 OWN = """
 version: "%s"
@@ -37,7 +42,9 @@ def trace(server: RunningServer) -> str:
             gen_ai__request__model="command-model",
             openai__response__service_tier="batch",
         ),
-        make_call(trace_id=trace, start_ms=9, lasts_ms=2000, gen_ai__request__model="command-gpu-7"),
+        make_call(
+            trace_id=trace, start_ms=9, lasts_ms=2000, gen_ai__request__model="command-gpu-7"
+        ),
     ]
     server.send(build_request(spans).SerializeToString(), X_Watchpost_Backfill="1")
     server.flush()
@@ -67,7 +74,7 @@ def test_prices_are_loaded_explained_corrected_and_filled_back(
     assert run(server, "explain", trace) == 0
     told = capsys.readouterr().out
     assert "100 input tokens" in told
-    assert "x $20 1M   = $0.002" in told
+    assert "x $20 a million = $0.002" in told
     assert "batch tier" in told
     assert "by pattern" in told
     assert "2 seconds of GPU" in told
@@ -89,3 +96,58 @@ def test_prices_are_loaded_explained_corrected_and_filled_back(
     calls: list[dict[str, Any]] = json.loads(capsys.readouterr().out)["calls"]
     assert [call["agrees"] for call in calls] == [True] * 3
     assert [call["total"] for call in calls] == ["0.000280000", "0.000140000", "0.002000000"]
+
+
+class _Publisher(BaseHTTPRequestHandler):
+    """Answers what the public list's makers would."""
+
+    def do_GET(self) -> None:
+        self.send_response(200 if self.path == "/data.json" else 404)
+        self.end_headers()
+        self.wfile.write(b"[1]")
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+@pytest.fixture
+def publisher() -> Iterator[str]:
+    with ThreadingHTTPServer(("127.0.0.1", 0), _Publisher) as serving:
+        thread = threading.Thread(target=serving.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{serving.server_port}"
+        serving.shutdown()
+        thread.join()
+
+
+def test_a_list_is_fetched_from_an_address_or_a_file(publisher: str, tmp_path: Path) -> None:
+    file = tmp_path / "data.json"
+    file.write_text("[2]")
+
+    assert fetch_list(f"{publisher}/data.json") == b"[1]"
+    assert fetch_list(str(file)) == b"[2]"
+
+
+def test_a_list_that_cannot_be_fetched_is_said_with_the_way_out(
+    publisher: str, tmp_path: Path
+) -> None:
+    with pytest.raises(CollectorError, match=r"does not answer .*give the file with --from"):
+        fetch_list(f"{publisher}/elsewhere")
+    with pytest.raises(CollectorError, match=r"Connection refused.*give the file with --from"):
+        fetch_list("http://127.0.0.1:9/data.json")
+    with pytest.raises(ConfigError, match="--from"):
+        fetch_list(str(tmp_path / "none.json"))
+
+
+def test_what_the_server_refuses_is_told(
+    server: RunningServer, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "wrong"
+    file.write_text("models:\n  - {model: m, inptu: 1}\n")
+
+    assert run(server, "load", str(file)) == 2
+    assert "wrong:2 'inptu'" in capsys.readouterr().err
+    assert run(server, "update", "--from", str(file)) == 2
+    assert "format of genai-prices" in capsys.readouterr().err
+    assert run(server, "explain", "f" * 32) == 2
+    assert "no call of trace" in capsys.readouterr().err

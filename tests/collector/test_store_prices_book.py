@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from datetime import date
 from decimal import Decimal
 from typing import Any
@@ -12,7 +13,8 @@ from store_segments import make_call, name_segment, pack_segment
 from watchpost.errors import ConfigError
 from watchpost_collector.store.client import Store
 from watchpost_collector.store.prices.book import PriceBook
-from watchpost_collector.store.prices.table import add_prices
+from watchpost_collector.store.prices.public_list import SOURCE, packaged_list
+from watchpost_collector.store.prices.table import KeptList, add_prices, keep_list
 
 # By 100 tokens in and 10 out.
 AT_7_AND_11 = Decimal("0.00081")
@@ -131,6 +133,13 @@ def test_a_model_without_a_price_is_found_and_counted(store: Store, book: PriceB
     assert found["openai", model] == 1
 
 
+@pytest.fixture
+def _packaged_after(store: Store) -> Iterator[None]:
+    """The packaged list in force again for whoever comes next."""
+    yield
+    keep_list(store, SOURCE, KeptList(packaged_list().version, ""))
+
+
 def write_list(**models: dict[str, Any]) -> str:
     """A price list in the format of genai-prices, with one provider."""
     listed = [
@@ -145,6 +154,7 @@ def write_list(**models: dict[str, Any]) -> str:
     return json.dumps([provider])
 
 
+@pytest.mark.usefixtures("_packaged_after")
 def test_an_update_says_what_it_changes_and_prices_what_comes_after(store: Store) -> None:
     book = PriceBook(store)
     stem = name_segment("m").replace("-", "")

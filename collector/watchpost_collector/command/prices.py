@@ -258,7 +258,7 @@ def _tell_explain(answer: Mapping[str, Any]) -> Iterator[str]:
         for line in call["lines"]:
             count = _trim(Decimal(line["quantity"]))
             rate, dollars = _trim(Decimal(line["rate"])), _trim(Decimal(line["dollars"]))
-            yield f"  {count:>14} {line['told']:<36} x ${rate} {line['per']:<4} = ${dollars}"
+            yield f"  {count:>14} {line['told']:<34} x ${rate} {line['per']} = ${dollars}"
         yield f"  cost {_name_cost(call)}; tokens: {call['usage_source']}"
         if call["cost_reported"] is not None:
             yield f"  the emitter said ${_trim(Decimal(call['cost_reported']))}"

@@ -14,7 +14,15 @@ from decimal import ROUND_DOWN, Decimal
 from typing import Any
 
 from watchpost_collector.store.client import Store
-from watchpost_collector.store.prices.units import DIVISOR, HALF_DIGIT, NAMES, TOKENS, UNITS, Unit
+from watchpost_collector.store.prices.units import (
+    DIVISOR,
+    HALF_DIGIT,
+    NAMES,
+    OTHERS,
+    TOKENS,
+    UNITS,
+    Unit,
+)
 
 MOST_CALLS = 500
 _DIGIT = Decimal("0.000000001")
@@ -125,12 +133,13 @@ def _find_row(store: Store, call: Mapping[str, Any]) -> Mapping[str, Any] | None
 
 
 def _lines(call: Mapping[str, Any], row: Mapping[str, Any]) -> list[Line]:
-    """A line for everything there was of and that costs something, or is a token."""
+    """A line for everything there was of and that costs something; tokens also for nothing."""
     tokens = {unit.name for unit in TOKENS}
+    free = {unit.name for unit in OTHERS if row[unit.name]} and not any(row[n] for n in tokens)
     found = []
     for unit in UNITS:
         count, rate = Decimal(call[_quantity(unit)]), row[unit.name]
-        if not count or (not rate and unit.name not in tokens):
+        if not count or (not rate and (free or unit.name not in tokens)):
             continue
         a_million = unit.name in tokens
         found.append(
@@ -138,7 +147,7 @@ def _lines(call: Mapping[str, Any], row: Mapping[str, Any]) -> list[Line]:
                 told=unit.told,
                 quantity=count / unit.scale,
                 rate=rate if a_million else rate * unit.scale / _MILLION,
-                per="1M" if a_million else "each",
+                per="a million" if a_million else "each",
                 dollars=count * rate / _MILLION,
             )
         )
