@@ -10,12 +10,15 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import grpc
 import pytest
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2_grpc import TraceServiceStub
 from otlp_bodies import build_request
 from running_server import Answer, RunningServer
 
 ADMIN = "a" * 24
-BODY = build_request(5, service="shop").SerializeToString()
+REQUEST = build_request(5, service="shop")
+BODY = REQUEST.SerializeToString()
 
 
 @pytest.fixture(scope="module")
@@ -46,6 +49,18 @@ def bearer(secret: str) -> dict[str, str]:
 
 def send(server: RunningServer, secret: str) -> Answer:
     return server.send(BODY, **bearer(secret))
+
+
+def send_by_grpc(server: RunningServer, secret: str) -> grpc.StatusCode:
+    """The status of one export over gRPC."""
+    with grpc.insecure_channel(urlsplit(server.grpc_url).netloc) as channel:
+        metadata = [("authorization", f"Bearer {secret}")]
+        try:
+            TraceServiceStub(channel).Export(REQUEST, metadata=metadata, timeout=20)
+        except grpc.RpcError as error:
+            status: grpc.StatusCode = error.code()
+            return status
+    return grpc.StatusCode.OK
 
 
 def get(server: RunningServer, path: str, secret: str) -> Answer:
@@ -110,6 +125,7 @@ def test_over_its_limit_a_project_is_told_when_to_come_back(locked: RunningServe
 
     wait_until(is_throttled)
     assert 1 <= int(told[-1].headers["retry-after"]) <= 6
+    assert send_by_grpc(locked, slow) is grpc.StatusCode.RESOURCE_EXHAUSTED
     assert send(locked, free).status == 200
     status = get(locked, "/api/status", ADMIN).json()
     assert status["throttled"]["slow"]["requests"] >= 1
