@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
@@ -84,6 +85,21 @@ def test_a_gpu_hour_is_shared_by_the_calls_it_serves() -> None:
 
     # Two dollars an hour each: a million milliseconds is 1/3.6 of an hour.
     assert rates_of(price) == {"gpu_ms": Decimal("0.555555556")}
+
+
+def test_the_example_of_the_guide_prices_what_it_says() -> None:
+    guide = (Path(__file__).parents[2] / "docs/guide.md").read_text()
+    (example,) = re.findall(r"```yaml\n(.*?)```", guide, re.DOTALL)
+
+    own = read_own_prices(example)
+
+    first, later = own.resolve("openai", "gpt-4o-2024-08-06")
+    assert rates_of(first, "batch", 1)["input"] == Decimal("2.25")
+    assert rates_of(first, "priority")["cache_read"] == Decimal("1.125")
+    assert (later.valid_from, rates_of(later)["reasoning"]) == (date(2027, 1, 1), Decimal(8))
+    # 2.50 x 2 / 8 an hour, in millionths of a million milliseconds
+    assert rates_of(*own.resolve("", "Qwen3-32B"))["gpu_ms"] == Decimal("0.173611111")
+    assert rates_of(*own.resolve("perplexity", "sonar"))["request"] == Decimal(5000)
 
 
 def test_a_files_version_is_its_own_word_and_its_digest() -> None:
