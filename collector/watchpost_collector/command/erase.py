@@ -60,6 +60,7 @@ def run(args: argparse.Namespace) -> int:
         return 1
     entry = desk.ask("POST", _PATH, order)
     told = ""
+    # It goes on by itself: whoever stops waiting here stops nothing.
     while entry["state"] in ("waiting", "running"):
         if entry["reason"] not in ("", told):
             told = entry["reason"]

@@ -19,9 +19,9 @@ from pathlib import Path
 from typing import Any
 
 from watchpost.errors import CollectorError
-from watchpost_collector.erasure.files import erase_files
+from watchpost_collector.erasure.files import FilesReport, erase_files
 from watchpost_collector.erasure.journal import DONE, FAILED, RUNNING, WAITING, Entry, Journal
-from watchpost_collector.erasure.subject import Subject, hash_id, load_secret
+from watchpost_collector.erasure.subject import Remembered, Subject, hash_id, load_secret
 from watchpost_collector.private_files import make_private
 from watchpost_collector.store import disk, erase, personal
 from watchpost_collector.store.client import Store, StoreUnavailable
@@ -75,7 +75,12 @@ class Eraser:
         What was set aside is erased before this returns, because only now the id is known.
         """
         entry = self._enter(subject, keep_calls=keep_calls)
-        files = erase_files(self._set_aside, subject, self._choose(entry))
+        try:
+            traces = self._choose(entry)
+        except StoreUnavailable:
+            # The order stands; the traces are looked up when the store is back.
+            traces = set()
+        files = erase_files(self._set_aside, subject, traces)
         entry = replace(entry, report={"set_aside": asdict(files)})
         self._journal.write(entry)
         self._orders.put(entry)
@@ -170,6 +175,12 @@ class Eraser:
                 return
             self._stopping.wait(_RETRY_S)
 
+    def _erase_files(self, entry: Entry, traces: set[str]) -> FilesReport:
+        """Look once more at what was set aside, now by the traces and what is left of the id."""
+        subject = Remembered(entry.kind, entry.key, entry.project, self._secret)
+        before = FilesReport(**entry.report.get("set_aside", {}))
+        return before.add(erase_files(self._set_aside, subject, traces))
+
     def _erase_tables(self, store: Store, entry: Entry) -> dict[str, Any]:
         tables = personal.list_tables(store)
         names = [table.name for table in tables] + ["erasing"]
@@ -177,6 +188,7 @@ class Eraser:
         disk.hurry(store, names)
         try:
             traces = erase.choose_traces(store, self._secret, tables, erasure=entry.name)
+            files = self._erase_files(entry, erase.list_chosen(store))
             before = erase.count_rows(store, tables)
             kept = erase.strip_calls(store, self._secret, tables)
             erase.strip_verdicts(store, self._secret, tables)
@@ -196,6 +208,7 @@ class Eraser:
         return {
             "traces": traces,
             "tables": {name: {"before": before[name], "after": after[name]} for name in before},
+            "set_aside": asdict(files),
             "calls_kept_without_ids": kept,
             "found_again": sum(found.values()),
             "old_parts": disk.count_old_parts(store, names),

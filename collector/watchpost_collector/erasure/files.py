@@ -15,7 +15,7 @@ from google.protobuf.message import DecodeError
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from watchpost_collector.envelope import Framed, Letter, frame_head, read_envelopes
-from watchpost_collector.erasure.subject import Subject
+from watchpost_collector.erasure.subject import Remembered, Subject
 from watchpost_collector.private_files import read_private, sync_directory, write_private
 from watchpost_collector.signals import TRACES, Signal, read_signal
 
@@ -24,24 +24,30 @@ _CONTENT, _REASON = ".envelopes", ".reason.json"
 
 @dataclass(frozen=True, slots=True)
 class FilesReport:
-    """What was found and done: files looked at, rewritten, deleted whole, and spans removed."""
+    """What was found and done: files rewritten and deleted whole, and spans removed."""
 
-    files: int = 0
     rewritten: int = 0
     deleted: int = 0
     spans: int = 0
 
+    def add(self, other: FilesReport) -> FilesReport:
+        """Both together."""
+        return FilesReport(
+            self.rewritten + other.rewritten,
+            self.deleted + other.deleted,
+            self.spans + other.spans,
+        )
+
 
 def erase_files(
-    directory: Path, subject: Subject, traces: Collection[str], *, change: bool = True
+    directory: Path, subject: Subject | Remembered, traces: Collection[str], *, change: bool = True
 ) -> FilesReport:
     """Remove the subject and the spans of `traces` (hexadecimal) from every file set aside.
 
     With `change` false nothing is written and the report says what would be.
     """
-    files = rewritten = deleted = spans = 0
+    rewritten = deleted = spans = 0
     for path in sorted(directory.glob(f"*{_CONTENT}")):
-        files += 1
         content = read_private(path)
         signal = read_signal(path.name.removesuffix(_CONTENT))
         kept, removed = _strip(content, subject, traces, signal)
@@ -60,11 +66,11 @@ def erase_files(
                 (directory / reason).unlink(missing_ok=True)
     if change and (rewritten or deleted):
         sync_directory(directory)
-    return FilesReport(files, rewritten, deleted, spans)
+    return FilesReport(rewritten, deleted, spans)
 
 
 def _strip(
-    content: bytes, subject: Subject, traces: Collection[str], signal: Signal
+    content: bytes, subject: Subject | Remembered, traces: Collection[str], signal: Signal
 ) -> tuple[bytes, int]:
     """The content without the subject, and how many spans that took."""
     signs = _list_signs(subject, traces)
@@ -96,7 +102,7 @@ def _strip(
 
 
 def _remove_spans(
-    request: ExportTraceServiceRequest, subject: Subject, traces: Collection[str]
+    request: ExportTraceServiceRequest, subject: Subject | Remembered, traces: Collection[str]
 ) -> int:
     """Remove the subject's traces from a request; returns how many spans that were."""
     theirs = set(traces)
@@ -104,10 +110,9 @@ def _remove_spans(
         everybody = any(_names(subject, pair) for pair in resource.resource.attributes)
         for scope in resource.scope_spans:
             for span in scope.spans:
-                if everybody or any(_names(subject, pair) for pair in span.attributes):
+                named = everybody or any(_names(subject, pair) for pair in span.attributes)
+                if named or subject.is_trace(span.trace_id.hex()):
                     theirs.add(span.trace_id.hex())
-    if subject.kind == "trace":
-        theirs.add(subject.value)
     removed = 0
     for resource in request.resource_spans:
         for scope in resource.scope_spans:
@@ -120,7 +125,7 @@ def _remove_spans(
     return removed
 
 
-def _names(subject: Subject, pair: object) -> bool:
+def _names(subject: Subject | Remembered, pair: object) -> bool:
     value = pair.value  # type: ignore[attr-defined]
     text = value.string_value or (str(value.int_value) if value.int_value else "")
     return subject.names(pair.key, text)  # type: ignore[attr-defined]
@@ -141,10 +146,12 @@ def _reframe(framed: Framed, request: ExportTraceServiceRequest) -> bytes:
     return frame_head(letter, framed.segment) + letter.body
 
 
-def _list_signs(subject: Subject, traces: Collection[str]) -> list[bytes]:
+def _list_signs(subject: Subject | Remembered, traces: Collection[str]) -> list[bytes]:
     """The bytes by which the subject shows where nothing can be parsed."""
-    signs = [subject.value.encode(), *(bytes.fromhex(trace) for trace in traces)]
-    if subject.kind == "trace":
+    signs = [bytes.fromhex(trace) for trace in traces]
+    if subject.value:
+        signs.append(subject.value.encode())
+    if subject.value and subject.kind == "trace":
         signs.append(bytes.fromhex(subject.value))
     return signs
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import re
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from watchpost.errors import ConfigError
@@ -41,11 +41,38 @@ class Subject:
 
     def names(self, key: str, value: str) -> bool:
         """Whether an attribute says that this subject is meant."""
-        return (
-            self.kind != "trace"
-            and value == self.value
-            and re.search(NAMING_KEYS[self.kind], key) is not None
-        )
+        return value == self.value and _is_name_of(self.kind, key)
+
+    def is_trace(self, trace_id: str) -> bool:
+        """Whether a trace is itself what is to be erased."""
+        return self.kind == "trace" and trace_id == self.value
+
+
+@dataclass(frozen=True, slots=True)
+class Remembered:
+    """An id of which only the keyed hash is left, as the journal has it."""
+
+    kind: str
+    key: str
+    project: str
+    secret: str = field(repr=False)
+
+    @property
+    def value(self) -> str:
+        """Not known any more."""
+        return ""
+
+    def names(self, key: str, value: str) -> bool:
+        """See `Subject.names`."""
+        return _is_name_of(self.kind, key) and hash_id(self.secret, self.kind, value) == self.key
+
+    def is_trace(self, trace_id: str) -> bool:
+        """See `Subject.is_trace`."""
+        return self.kind == "trace" and hash_id(self.secret, "trace", trace_id) == self.key
+
+
+def _is_name_of(kind: str, key: str) -> bool:
+    return kind != "trace" and re.search(NAMING_KEYS[kind], key) is not None
 
 
 def hash_id(secret: str, kind: str, value: str) -> str:

@@ -90,16 +90,15 @@ def choose_traces(
     bound = {"secret": secret, "erasure": erasure, "segment": segment}
     for keep in _list_keeps(store, erasure):
         for table in tables:
-            for because, hit in list_hits(table, late=bool(segment)):
-                for trace, mark, where in _list_choices(table, because):
-                    store.command(
-                        f"insert into {DATABASE}.erasing "  # noqa: S608
-                        "(project, trace_id, span_id, because, keep_calls) "
-                        f"select distinct project, {trace}, {mark}, {because}, {{keep:Bool}} "
-                        f"from {DATABASE}.{table.name} where {where} and {hit}"
-                        + (f" and {SEGMENT}" if segment else ""),
-                        {**bound, "keep": keep},
-                    )
+            for trace, mark, because, where in _list_choices(table, late=bool(segment)):
+                store.command(
+                    f"insert into {DATABASE}.erasing "  # noqa: S608
+                    "(project, trace_id, span_id, because, keep_calls) "
+                    f"select distinct project, {trace}, {mark}, {because}, {{keep:Bool}} "
+                    f"from {DATABASE}.{table.name} where {where}"
+                    + (f" and {SEGMENT}" if segment else ""),
+                    {**bound, "keep": keep},
+                )
     [(count, rows)] = store.query(
         f"select uniqExactIf(project, trace_id, trace_id != ''), count() from {DATABASE}.erasing"  # noqa: S608
     )
@@ -108,13 +107,19 @@ def choose_traces(
     return int(count)
 
 
-def _list_choices(table: Keyed, because: str) -> list[tuple[str, str, str]]:
-    """By what a table's rows are chosen: trace, mark, and of which rows that holds."""
+def _list_choices(table: Keyed, *, late: bool) -> list[tuple[str, str, str, str]]:
+    """By what a table's rows are chosen: trace, mark, reason, and of which rows that holds."""
+    hits = list_hits(table, late=late)
     found = []
-    if table.has_traces:
-        found.append(("trace_id", "''", "trace_id != ''"))
-    if table.mark and because != BECAUSE:
-        found.append(("''", table.mark, "trace_id = ''" if table.has_traces else "true"))
+    if table.has_traces and hits:
+        reasons = ", ".join(f"{hit}, {because}" for because, hit in hits)
+        anyone = " or ".join(hit for _, hit in hits)
+        why = f"multiIf({reasons}, '')"
+        found.append(("trace_id", "''", why, f"trace_id != '' and ({anyone})"))
+    for because, hit in hits if table.mark else ():
+        if because != BECAUSE:
+            untraced = "trace_id = '' and " if table.has_traces else ""
+            found.append(("''", table.mark, because, f"{untraced}{hit}"))
     return found
 
 
