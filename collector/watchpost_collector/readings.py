@@ -16,6 +16,7 @@ from typing import Literal
 
 from watchpost_collector.context import Context
 from watchpost_collector.histogram import Distribution
+from watchpost_collector.signals import LOGS, METRICS
 
 Kind = Literal["counter", "gauge", "histogram"]
 _FATES = ("stored", "refused", "deduplicated", "set_aside", "dropped")
@@ -66,6 +67,32 @@ def _read_spans(context: Context) -> Iterator[Reading]:
         tuple(Sample(getattr(counts, fate), {"fate": fate}) for fate in _FATES),
     )
     yield _gauge("spans_waiting", "Spans acknowledged and not stored yet.", counts.waiting)
+    others = {signal.name: context.counters.of(signal).read() for signal in (LOGS, METRICS)}
+    yield Reading(
+        "watchpost_items_received",
+        "counter",
+        "Log records and data points in requests that could be read.",
+        "{item}",
+        tuple(Sample(found.received, {"signal": name}) for name, found in others.items()),
+    )
+    yield Reading(
+        "watchpost_items_settled",
+        "counter",
+        "Log records and data points by what became of them.",
+        "{item}",
+        tuple(
+            Sample(getattr(found, fate), {"signal": name, "fate": fate})
+            for name, found in others.items()
+            for fate in _FATES
+        ),
+    )
+    yield Reading(
+        "watchpost_items_waiting",
+        "gauge",
+        "Log records and data points acknowledged and not stored yet.",
+        "{item}",
+        tuple(Sample(found.waiting, {"signal": name}) for name, found in others.items()),
+    )
     yield Reading(
         "watchpost_requests",
         "counter",

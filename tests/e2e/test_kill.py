@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import random
 import threading
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from otlp_bodies import build_request
+from otlp_signals import Logs, Metrics
 from running_server import RunningServer
 
 KEEP_IN_SPOOL = ("--flush-interval", "600")
@@ -124,3 +126,49 @@ def provoke_flush(running: RunningServer) -> None:
         running.request("POST", "/api/flush")
     except (OSError, http.client.HTTPException):
         return
+
+
+def post_others(server: RunningServer, bodies: dict[str, bytes]) -> list[int]:
+    """Send logs and metrics; the statuses."""
+    binary = {"content-type": "application/x-protobuf"}
+    return [server.request("POST", path, body, binary).status for path, body in bodies.items()]
+
+
+def count_others(server: RunningServer, service: str) -> tuple[int, int, int]:
+    """Rows of logs, of the messages they brought, and of metrics."""
+    server.flush()
+    mine = f"WHERE service = '{service}'"
+    [(logs, content)] = server.query(
+        "SELECT count(), (SELECT count() FROM watchpost.content WHERE trace_id IN "
+        f"(SELECT trace_id FROM watchpost.logs {mine})) FROM watchpost.logs {mine}"
+    )
+    [(points,)] = server.query(f"SELECT count() FROM watchpost.metrics {mine}")
+    return int(logs), int(content), int(points)
+
+
+@pytest.mark.parametrize("fault", ["synced", "after_insert"])
+def test_logs_and_metrics_are_as_safe_as_spans(tmp_path: Path, fault: str) -> None:
+    data, ids = tmp_path / "data", {"trace_id": b"t" * 16, "span_id": b"s" * 8}
+    logs = Logs("others").add("", "just words")
+    logs.add("gen_ai.user.message", {"content": "hello"}, **ids)
+    metrics = Metrics("others")
+    metrics.add("load").gauge.data_points.add(time_unix_nano=time.time_ns(), as_int=1)
+    bodies = {"/v1/logs": logs.encode(), "/v1/metrics": metrics.encode()}
+    # The unit of a metric is text; here it is a number, which only the engine notices.
+    poison = metrics.encode().replace(b"\x1a\x011", b"\x18\x81\x01", 1)
+    running = RunningServer(data, *KEEP_IN_SPOOL, environ={"WATCHPOST_FAULT": f"{fault}:2"})
+    running.start()
+    with contextlib.suppress(OSError, http.client.HTTPException):
+        post_others(running, bodies)
+        provoke_flush(running)
+    assert running.wait() == -9
+
+    with RunningServer(data) as running:
+        # What was acknowledged is there; what was not is sent again; nothing is there twice.
+        assert post_others(running, bodies) == [200, 200]
+        assert count_others(running, "others") == (2, 1, 1)
+        assert post_others(running, {"/v1/metrics": poison}) == [200]
+        assert count_others(running, "others") == (2, 1, 1)
+        assert running.status()["data_points"]["set_aside"] == 1
+        assert running.status()["spans"]["set_aside"] == 0
+        assert list((data / "spool").glob("*.spool")) == []

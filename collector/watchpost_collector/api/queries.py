@@ -118,16 +118,16 @@ order by start, span_id, guard, direction limit {{limit:UInt32}}
 
 # The earliest messages of a trace up to so many bytes of them: a trace may hold gigabytes.
 TRACE_CONTENT = f"""
-select * except ({_INNER}, so_far) from (
+select * except (so_far) from (
     select *, sum(length(input_messages) + length(output_messages) + length(system_instructions)
         + length(tool_definitions)) over (order by start, span_id) as so_far
-    from content where {_OF_TRACE}
+    from messages where {_OF_TRACE}
 )
 where so_far <= {{most_bytes:UInt64}}
 order by start, span_id limit {{limit:UInt32}}
 """  # noqa: S608
 
-TRACE_CONTENT_COUNT = f"select count() as spans from content where {_OF_TRACE}"  # noqa: S608
+TRACE_CONTENT_COUNT = f"select count() as spans from messages where {_OF_TRACE}"  # noqa: S608
 
 GENERATIONS = f"""
 select * except (spool_segment), toUnixTimestamp64Nano(start) as start_ns from generations

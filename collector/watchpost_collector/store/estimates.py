@@ -239,7 +239,7 @@ select
 """
 _CONTENT = f"""
 select toString(project) as project, trace_id, span_id, {", ".join(_TEXTS)}
-from watchpost.content
+from watchpost.messages
 where (project, trace_id, span_id) in {{keys:Array(Tuple(String, String, String))}}
     and length(input_messages) + length(output_messages) <= {4 * _MOST_CHARACTERS}
 """  # noqa: S608

@@ -46,7 +46,8 @@ settings index_granularity = 2048, {packed}, {durable};
 create view if not exists {database}.generations {on_cluster} as
 select
     * except (counted, version, stored, scope_name, has_content, other_trace_id, other_span_id, response_key),
-    -- The span whose row in `content` holds the messages; '' where nothing was captured.
-    if(has_content, trace_id, other_trace_id) as content_trace_id,
-    if(has_content, span_id, other_span_id) as content_span_id
+    -- The span under which `messages` has this call's, if any were captured: its own, where those come
+    -- by themselves as events, or that of the stack which captured them.
+    if(has_content or other_span_id = '', trace_id, other_trace_id) as content_trace_id,
+    if(has_content or other_span_id = '', span_id, other_span_id) as content_span_id
 from {database}.calls final where counted;
