@@ -132,8 +132,7 @@ def _read_rows(server: RunningServer, recording: Recording, moment: Moment) -> l
         from watchpost.generations as g
         left join watchpost.messages as c
             on c.project = g.project
-            and c.trace_id = if(g.content_span_id = '', g.trace_id, g.content_trace_id)
-            and c.span_id = if(g.content_span_id = '', g.span_id, g.content_span_id)
+            and c.trace_id = g.content_trace_id and c.span_id = g.content_span_id
         where g.service = '{recording.service}'
             and toUnixTimestamp64Nano(g.start) between {moment.began_ns} and {moment.ended_ns}
         """

@@ -63,6 +63,22 @@ def test_one_instrumentation_reporting_one_id_twice_means_two_calls() -> None:
     assert find_doubles(spans) == set()
 
 
+def test_logfires_word_of_a_stream_is_the_call_that_ended_with_it() -> None:
+    def see_scope(span_id: str, scope: str, start: int, end: int, tokens: int, trace: str) -> Seen:
+        return Seen("p", trace, span_id, "root", scope, "", start, end, True, tokens)
+
+    spans = [
+        see_scope("call", "com.anthropic.sdk.python", 5, 900, 77, "t"),
+        see_scope("late", "logfire.anthropic", 100, 910, 77, "t"),
+        see_scope("other counts", "logfire.anthropic", 100, 910, 78, "t"),
+        see_scope("told already", "logfire.anthropic", 100, 920, 77, "t"),
+        see_scope("elsewhere", "logfire.anthropic", 100, 910, 77, "t2"),
+        see_scope("much later", "logfire.anthropic", 100, 2_000_000_000, 77, "t"),
+    ]
+
+    assert find_doubles(spans) == {("p", "t", "late")}
+
+
 OUTER, MIDDLE, INNER = "a0" * 8, "b0" * 8, "c0" * 8
 STACKS: dict[str, tuple[list[PlainSpan], str]] = {
     "usage, none, usage": (
@@ -87,6 +103,20 @@ STACKS: dict[str, tuple[list[PlainSpan], str]] = {
             make_call(
                 INNER, trace_id="cd" * 16, scope="sdk", response_id="r1", start_ms=9, lasts_ms=80
             ),
+        ],
+        INNER,
+    ),
+    "one id beside each other": (
+        [
+            make_call(OUTER, parent=MIDDLE, scope="wrapper", response_id="r2", lasts_ms=100),
+            make_call(INNER, parent=MIDDLE, scope="sdk", response_id="r2", start_ms=9, lasts_ms=80),
+        ],
+        INNER,
+    ),
+    "told late": (
+        [
+            make_call(OUTER, scope="logfire.anthropic", start_ms=20, lasts_ms=70),
+            make_call(INNER, parent=MIDDLE, scope="sdk", response_id="r3", lasts_ms=88),
         ],
         INNER,
     ),
@@ -146,6 +176,23 @@ def test_what_only_the_outer_span_knew_is_given_to_the_one_that_counts(store: St
         {"p": project},
     )
     assert rows.rows == [(INNER, "greet", "3", "s", OUTER, {"plan": "pro"})]
+
+
+@pytest.mark.parametrize("captures", [True, False])
+def test_messages_are_looked_for_at_the_outer_span_until_one_has_them(
+    store: Store, captures: bool
+) -> None:
+    project = name_segment("events")
+    said = {"gen_ai__input__messages": "[]"} if captures else {}
+    land(store, [make_call(MIDDLE, parent=OUTER, start_ms=1)], project)
+    land(store, [make_call(INNER, parent=MIDDLE, start_ms=2)], project)
+    land(store, [make_call(OUTER, **said)], project)
+
+    rows = store.query(
+        "select span_id, content_span_id from watchpost.generations where project = {p:String}",
+        {"p": project},
+    )
+    assert rows.rows == [(INNER, OUTER if captures else MIDDLE)]
 
 
 def test_settling_again_writes_nothing(store: Store) -> None:

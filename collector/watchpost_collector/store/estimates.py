@@ -33,7 +33,7 @@ _TOKENS_A_MESSAGE = 3
 _VOCABULARY_WAIT_S = 10.0
 _VOCABULARY_RETRY_S = 300.0
 
-_TEXTS = ("input_messages", "output_messages", "system_instructions", "tool_definitions")
+_ASKED = ("input_messages", "system_instructions", "tool_definitions")
 # Where dialects put what a model reads and writes; all else (ids, types, URLs, bytes) it does not.
 _SAID = frozenset(
     {
@@ -127,15 +127,16 @@ class Estimates:
         held = {(call["project"], call["held_trace"], call["held_span"]) for call in calls}
         if not held:
             return 0
-        contents: dict[tuple[str, str, str], list[Mapping[str, Any]]] = {}
-        for row in self._store.query(_CONTENT, {"keys": sorted(held)}).as_dicts():
-            key = (row["project"], row["trace_id"], row["span_id"])
-            contents.setdefault(key, []).append(row)
+        messages = {
+            (row["project"], row["trace_id"], row["span_id"]): row
+            for row in self._store.query(_MESSAGES, {"keys": sorted(held)}).as_dicts()
+        }
         found: list[tuple[Place, int, int]] = []
         for call in calls:
-            rows = contents.get((call["project"], call["held_trace"], call["held_span"]), [])
-            counts = estimate_call(rows, call["model"], embedding=call["kind"] == "embedding")
-            if counts is not None:
+            row = messages.get((call["project"], call["held_trace"], call["held_span"]))
+            embedding = call["kind"] == "embedding"
+            counts = row and estimate_call(row, call["model"], embedding=embedding)
+            if counts:
                 place = (call["project"], call["hour"], call["trace_id"], call["span_id"])
                 found.append((place, *counts))
         if found:
@@ -149,16 +150,15 @@ class Estimates:
 
 
 def estimate_call(
-    contents: Sequence[Mapping[str, Any]], model: str, *, embedding: bool = False
+    row: Mapping[str, Any], model: str, *, embedding: bool = False
 ) -> tuple[int, int] | None:
-    """Input and output tokens of a call from its rows of `content`; None where nobody can tell.
+    """Input and output tokens of a call from its row of `messages`; None where nobody can tell.
 
     Without an answer there is nothing to tell: it may have failed before anything was charged. (An
     embedding answers with numbers, which are not stored.)
     """
-    asked = [text for row in contents for name in _TEXTS[::2] for text in _say(row[name])]
-    asked += [text for row in contents for text in _say(row["tool_definitions"])]
-    said = [text for row in contents for text in _say(row["output_messages"])]
+    asked = [text for name in _ASKED for text in _say(row[name])]
+    said = list(_say(row["output_messages"]))
     if not asked or (not said and not embedding):
         return None
     if sum(map(len, asked)) + sum(map(len, said)) > _MOST_CHARACTERS:
@@ -168,8 +168,7 @@ def estimate_call(
         return None
     if embedding:
         return read, 0
-    messages = sum(_count_messages(row["input_messages"]) for row in contents)
-    messages += any(row["system_instructions"] for row in contents)
+    messages = _count_messages(row["input_messages"]) + bool(row["system_instructions"])
     return read + _TOKENS_A_MESSAGE * (messages + 1), written
 
 
@@ -223,7 +222,13 @@ _WANTED = "counted and usage_source = 'none' and not blocked"
 _WITHOUT_USAGE = f"""
 select project, toUnixTimestamp(toStartOfHour(start)), trace_id, span_id from watchpost.calls
 where {_WANTED} and (spool_segment in {{segments:Array(String)}}
-    or (has({{segments:Array(String)}}, '') and stored >= yesterday()))
+    or (has({{segments:Array(String)}}, '') and stored >= yesterday())
+    -- Messages may come after their span, as events in the logs.
+    or (project, trace_id, span_id) in (
+        select project, trace_id, span_id from watchpost.content
+        where spool_segment in {{segments:Array(String)}} and spool_segment not in (
+            select spool_segment from watchpost.calls
+            where spool_segment in {{segments:Array(String)}})))
 limit {{most:UInt32}}
 """  # noqa: S608
 _THESE = f"""from watchpost.calls final
@@ -233,12 +238,12 @@ _CALLS = f"""
 select
     toString(project) as project, toUnixTimestamp(toStartOfHour(start)) as hour, trace_id, span_id,
     toString(model) as model, toString(kind) as kind,
-    if(not has_content and other_span_id != '', other_trace_id, trace_id) as held_trace,
+    if(not has_content and other_trace_id != '', other_trace_id, trace_id) as held_trace,
     if(not has_content and other_span_id != '', other_span_id, span_id) as held_span
 {_THESE}
 """
-_CONTENT = f"""
-select toString(project) as project, trace_id, span_id, {", ".join(_TEXTS)}
+_MESSAGES = f"""
+select toString(project) as project, trace_id, span_id, {", ".join(_ASKED)}, output_messages
 from watchpost.messages
 where (project, trace_id, span_id) in {{keys:Array(Tuple(String, String, String))}}
     and length(input_messages) + length(output_messages) <= {4 * _MOST_CHARACTERS}
@@ -255,4 +260,4 @@ select * replace (
     'estimated' as usage_source, true as tokens_estimated,
     toUInt64(toUnixTimestamp64Nano(now64(9))) as version)
 from (select * {_THESE})
-"""
+"""  # noqa: S608

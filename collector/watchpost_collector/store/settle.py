@@ -17,6 +17,9 @@ from watchpost_collector.store.client import Store
 
 # A trace with more calls than this is settled by the insert's own rule alone.
 MOST_CALLS_OF_A_TRACE = 2000
+# Instrumentations that tell of a stream in a span of its own when it is over, and how long after.
+_LATE_SCOPES = "logfire."
+_LATE_NS = 1_000_000_000
 _HOUR_S = 3600
 _HOUR_NS = _HOUR_S * 10**9
 # Keys go as a parameter, and over HTTP a parameter goes in the address.
@@ -39,6 +42,8 @@ class Seen:
     start_ns: int
     end_ns: int
     has_usage: bool
+    # Both counts as one number (0: none), to know the same usage by.
+    tokens: int = 0
 
     @property
     def key(self) -> Key:
@@ -72,7 +77,8 @@ def find_doubles(spans: Iterable[Seen]) -> set[Key]:
             buried.add(span.key)
         else:
             buried.update(above)
-    return buried | _same_responses(unique.values())
+    told = {late.key for _, late in _told_late(unique.values())}
+    return buried | told | _same_responses(unique.values())
 
 
 def find_offers(spans: Iterable[Seen]) -> list[list[tuple[Seen, Seen]]]:
@@ -95,11 +101,11 @@ def find_offers(spans: Iterable[Seen]) -> list[list[tuple[Seen, Seen]]]:
             for inner in group
             for outer in group
             if inner.has_usage
-            and inner.trace_id != outer.trace_id
             and inner.scope != outer.scope
             and outer.start_ns <= inner.start_ns
             and inner.end_ns <= outer.end_ns
         ]
+    rounds[0] += _told_late(unique.values())
     return rounds if rounds[0] else []
 
 
@@ -170,6 +176,32 @@ def _same_responses(spans: Iterable[Seen]) -> set[Key]:
     return buried
 
 
+def _told_late(spans: Iterable[Seen]) -> list[tuple[Seen, Seen]]:
+    """Pairs of a call and Logfire's word of it after its stream, which names no response.
+
+    That word stands beside the call, not above it: the same counts, in the same trace, from another
+    instrumentation, and the call ended as it was given. Each call is told once.
+    """
+    ordered = sorted(spans, key=lambda seen: seen.end_ns)
+    pairs: list[tuple[Seen, Seen]] = []
+    for late in ordered:
+        if not late.scope.startswith(_LATE_SCOPES) or late.response_id or not late.tokens:
+            continue
+        known = {inner.key for inner, _ in pairs}
+        for inner in ordered:
+            if (
+                inner.scope != late.scope
+                and inner.key not in known
+                and (inner.project, inner.trace_id) == (late.project, late.trace_id)
+                and inner.tokens == late.tokens
+                and inner.start_ns <= late.end_ns
+                and abs(late.end_ns - inner.end_ns) <= _LATE_NS
+            ):
+                pairs.append((inner, late))
+                break
+    return pairs
+
+
 def _one_within_other(one: Seen, other: Seen) -> bool:
     return (one.start_ns <= other.start_ns and other.end_ns <= one.end_ns) or (
         other.start_ns <= one.start_ns and one.end_ns <= other.end_ns
@@ -186,8 +218,8 @@ def _candidates(store: Store, segment: str) -> list[Seen]:
         for chunk in _chunks(keys):
             spans = store.query(sql, {"keys": chunk, "most": MOST_CALLS_OF_A_TRACE})
             found += [
-                Seen(project, trace, span, parent, scope, response, start, end, bool(usage))
-                for project, trace, span, parent, scope, response, start, end, usage in spans
+                Seen(project, trace, span, parent, scope, response, start, end, bool(count), count)
+                for project, trace, span, parent, scope, response, start, end, count in spans
             ]
     return found
 
@@ -214,7 +246,10 @@ select project, arrayJoin(groupUniqArray(toUnixTimestamp(toStartOfHour(start))))
 from watchpost.calls
 where (project, toStartOfHour(start), trace_id) in ({_TRACES})
 group by project, trace_id
-having count() > 1 and notEmpty(arrayIntersect(groupArray(span_id), groupArray(parent_span_id)))
+having count() > 1 and (
+    notEmpty(arrayIntersect(groupArray(span_id), groupArray(parent_span_id)))
+    or (uniqExact(scope_name) > 1
+        and max(startsWith(scope_name, '{_LATE_SCOPES}') and response_key = 0)))
 union all
 select project, arrayJoin(groupUniqArray(toUnixTimestamp(toStartOfHour(start)))) as hour, '',
     response_key
@@ -227,7 +262,8 @@ _SEEN = """
 select
     project, trace_id, span_id, parent_span_id, scope_name, response_id,
     toUnixTimestamp64Nano(start), toUnixTimestamp64Nano(start) + toInt64(duration_ms * 1000000),
-    input_tokens + output_tokens > 0
+    -- What we counted ourselves gives way to what any emitter reports.
+    if(tokens_estimated, 0, input_tokens * 4294967296 + output_tokens)
 from watchpost.calls
 where (project, toStartOfHour(start), {0}) in {{keys:Array(Tuple(String, DateTime, {1}))}}
 limit {{most:UInt32}} by project, {0}
@@ -271,11 +307,19 @@ def _carry_sql() -> str:
         for name, lacks in _CARRIED
     ]
     # Messages stay where they are: the counted call learns whose row holds them.
-    lacks_content = "not c.has_content and c.other_span_id = ''"
+    # An outer span of the same trace that has none yet is pointed at without its trace, until one
+    # with messages is met: they may come as events, from somewhere else and later.
+    lacks_content = "not c.has_content and c.other_trace_id = ''"
+    offered = "o.has_content or o.other_trace_id != ''"
+    hopeful = "c.other_span_id = '' and o.trace_id = c.trace_id"
     for name in ("trace_id", "span_id"):
-        offered = f"if(o.has_content, o.{name}, o.other_{name})"
-        taken.append(f"if({lacks_content}, {offered}, c.other_{name}) as other_{name}")
-    useful.append(f"({lacks_content} and (o.has_content or o.other_span_id != ''))")
+        taken.append(
+            f"multiIf(not ({lacks_content}), c.other_{name}, o.has_content, o.{name}, "
+            f"o.other_trace_id != '', o.other_{name}, "
+            + (f"{hopeful}, o.span_id, " if name == "span_id" else "")
+            + f"c.other_{name}) as other_{name}"
+        )
+    useful.append(f"({lacks_content} and ({offered} or ({hopeful})))")
     return f"""
 insert into watchpost.calls
 with {{pairs:Array({_PAIR})}} as given

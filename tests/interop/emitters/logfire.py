@@ -16,7 +16,8 @@ def start() -> None:
 
 def within(ask: Callable[[], None]) -> None:
     """Baggage goes onto every span: Logfire has no names of its own for session and user."""
-    with logfire.set_baggage(**{"session.id": calls.SESSION, "user.id": calls.USER}):
+    said = {"session.id": calls.SESSION, "user.id": calls.USER}
+    with logfire.set_baggage(**said), logfire.span("desk"):
         ask()
 
 

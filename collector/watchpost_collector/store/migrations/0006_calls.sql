@@ -29,10 +29,12 @@ create table if not exists {database}.calls {on_cluster}
     guard_action LowCardinality(String), tags Array(LowCardinality(String)),
     segments Map(LowCardinality(String), String), spool_segment LowCardinality(String),
     -- Whether the messages are in `content` under this span's ids; if another span of the stack
-    -- captured them, under which.
+    -- captured them, under which. (A span without its trace only may have them, in this one.)
     has_content Bool, other_trace_id String, other_span_id String,
     -- A hash of the response id (0: none), by which settling finds the same response elsewhere.
     response_key UInt32,
+    -- How many calls this one stands for: 1, unless its emitter sampled.
+    weight UInt32,
     counted Bool, version UInt64, stored Date default today(),
     index trace_index trace_id type bloom_filter(0.01) granularity 1,
     index segment_index spool_segment type set(16) granularity 4
@@ -46,8 +48,8 @@ settings index_granularity = 2048, {packed}, {durable};
 create view if not exists {database}.generations {on_cluster} as
 select
     * except (counted, version, stored, scope_name, has_content, other_trace_id, other_span_id, response_key),
-    -- The span under which `messages` has this call's, if any were captured: its own, where those come
-    -- by themselves as events, or that of the stack which captured them.
-    if(has_content or other_span_id = '', trace_id, other_trace_id) as content_trace_id,
+    -- The span whose messages are this call's, in `content` or in `messages`: its own if nothing else
+    -- is known, because they may come apart from it, as events.
+    multiIf(has_content or other_span_id = '', trace_id, other_trace_id = '', trace_id, other_trace_id) as content_trace_id,
     if(has_content or other_span_id = '', span_id, other_span_id) as content_span_id
 from {database}.calls final where counted;
