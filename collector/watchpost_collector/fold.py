@@ -13,15 +13,25 @@ import math
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from google.protobuf.message import DecodeError
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 
+from watchpost_collector.envelope import encode_varint
 from watchpost_collector.signals import SIGNALS, TRACES, Signal
-from watchpost_collector.twins import load_raw
+from watchpost_collector.twins import load_raw, load_raw_value, load_shallow
+
+# What stands for a value that is nested deeper than can be read, or broken.
+UNREADABLE = "[cut by watchpost: nested too deep, or broken]"
+_TAGS = {"array_value": b"\x2a", "kvlist_value": b"\x32"}
 
 
 def fold_request(body: bytes, signal: Signal = TRACES) -> bytes:
     """The same request with every value deeper than a list of scalars as JSON text."""
-    request = signal.request.FromString(body)
+    try:
+        request = signal.request.FromString(body)
+    except DecodeError:
+        # The probe does not look into what is deep: it may be broken, or deeper than parsers go.
+        request = signal.request.FromString(_mend_deep(body, signal))
     if signal is TRACES:
         for attributes in _attribute_lists(request):
             for pair in attributes:
@@ -66,6 +76,40 @@ def _fold_everywhere(message: Any) -> None:
                 _fold(inner)
             else:
                 _fold_everywhere(inner)
+
+
+def _mend_deep(body: bytes, signal: Signal) -> bytes:
+    """The same request with each list and map as JSON text, those that cannot be read as a mark."""
+    message = load_shallow(signal).FromString(body)
+    for value in _find_values(message):
+        kind = value.WhichOneof("value")
+        if kind in _TAGS:
+            value.string_value = _read_deep(_TAGS[kind], getattr(value, kind))
+    return bytes(message.SerializeToString())
+
+
+def _find_values(message: Any) -> Iterator[Any]:
+    for field, value in message.ListFields():
+        if field.message_type is not None:
+            for inner in value if field.is_repeated else (value,):
+                if inner.DESCRIPTOR.name == "AnyValue":
+                    yield inner
+                else:
+                    yield from _find_values(inner)
+
+
+def _read_deep(tag: bytes, content: bytes) -> str:
+    encoded = tag + encode_varint(len(content)) + content
+    try:
+        return render_json(AnyValue.FromString(encoded))
+    except DecodeError:
+        pass
+    try:
+        raw = load_raw_value().FromString(encoded)
+        _heal(raw)
+        return render_json(AnyValue.FromString(raw.SerializeToString()))
+    except DecodeError:
+        return UNREADABLE
 
 
 def _fold(value: AnyValue) -> None:

@@ -16,12 +16,13 @@ from typing import Any
 import orjson
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 
+from watchpost_collector.fold import UNREADABLE
 from watchpost_collector.refusal import Refusal
 from watchpost_collector.signals import TRACES, Signal
 
 _IDS = frozenset({"trace_id", "span_id", "parent_span_id"})
 _FLOATS = (FieldDescriptor.TYPE_DOUBLE, FieldDescriptor.TYPE_FLOAT)
-_DEPTH = 60
+_DEPTH = 40
 _LARGE_BYTES, _MOST_SEPARATORS, _SEPARATORS = 2 << 20, 3_000_000, (b",", b"{", b"[")
 
 
@@ -54,7 +55,10 @@ def _load(content: bytes) -> Any:
 
 
 def _fill(message: Any, document: dict[str, Any], path: str, depth: int) -> None:
-    if depth > _DEPTH:
+    if depth > _DEPTH and message.DESCRIPTOR.name == "AnyValue":
+        message.string_value = UNREADABLE
+        return
+    if depth > 2 * _DEPTH:
         raise Refusal(400, f"{path[:80]}... is nested too deep", f"nest at most {_DEPTH} levels")
     fields = _fields(message.DESCRIPTOR)
     for key, value in document.items():

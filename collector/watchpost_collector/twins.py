@@ -3,7 +3,8 @@
 Built from the published descriptors, so they cannot drift. The *probe* reads what ClickHouse's
 schema can hold and has a required field nobody sends one level below: `IsInitialized()` is false
 exactly when a value is deeper than that, found in C without touching a span. The *raw* twin reads
-strings as bytes, for requests with invalid UTF-8. This file knows descriptors, not what to do.
+strings as bytes, for requests with invalid UTF-8; the *shallow* twin reads lists and maps as bytes,
+for values nested deeper than any parser goes. This file knows descriptors, not what to do.
 """
 
 from __future__ import annotations
@@ -50,11 +51,33 @@ def load_probe(signal: Signal = TRACES) -> Any:
 def load_raw(signal: Signal = TRACES) -> Any:
     """The message class whose strings are bytes, so that nothing is refused for its encoding."""
     file = _copy_messages("watchpost.raw", signal)
-    for message in file.message_type:
+    waiting = list(file.message_type)
+    while waiting:
+        message = waiting.pop()
+        waiting += message.nested_type  # events and links are declared inside the span
         for field in message.field:
             if field.type == _FIELD.TYPE_STRING:
                 field.type = _FIELD.TYPE_BYTES
     return _build_class(file, signal)
+
+
+@cache
+def load_shallow(signal: Signal = TRACES) -> Any:
+    """The message class that does not look into lists and maps."""
+    file = _copy_messages("watchpost.shallow", signal)
+    for message in file.message_type:
+        for field in message.field if message.name == "AnyValue" else ():
+            if field.name in ("array_value", "kvlist_value"):
+                field.type = _FIELD.TYPE_BYTES
+                field.ClearField("type_name")
+    return _build_class(file, signal)
+
+
+@cache
+def load_raw_value() -> Any:
+    """The raw twin's class of one attribute value."""
+    values = load_raw().DESCRIPTOR.file.message_types_by_name["AnyValue"]
+    return message_factory.GetMessageClass(values)
 
 
 def _copy_messages(package: str, signal: Signal) -> descriptor_pb2.FileDescriptorProto:

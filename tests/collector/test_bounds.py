@@ -4,9 +4,12 @@ import time
 
 import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from opentelemetry.proto.common.v1.common_pb2 import AnyValue
 from otlp_bodies import build_request, only_spans, put
 
 from watchpost_collector.bounds import MOST_ATTRIBUTES, MOST_GROUPS, MOST_ITEMS, MOST_TEXT
+from watchpost_collector.envelope import encode_varint
+from watchpost_collector.fold import UNREADABLE
 from watchpost_collector.intake import Admission, Parcel, admit
 from watchpost_collector.refusal import JSON_TYPE, PROTOBUF_TYPE, Refusal
 from watchpost_collector.signals import LOGS, TRACES, Signal
@@ -60,6 +63,71 @@ def test_a_resource_that_would_be_repeated_too_often_is_cut() -> None:
     assert [span.span_id for span in only_spans(kept)] == [
         span.span_id for span in only_spans(request)
     ]
+
+
+def nest(levels: int, end: bytes = b"end") -> AnyValue:
+    value = AnyValue(string_value="end") if end == b"end" else AnyValue(string_value="hello")
+    for _ in range(levels):
+        deeper = AnyValue()
+        deeper.kvlist_value.values.add(key="k").value.CopyFrom(value)
+        value = deeper
+    return value
+
+
+def encode_with(value: bytes) -> bytes:
+    """Two spans, of which the second has this encoded value as an attribute."""
+    request = build_request(2)
+    pair = b"\x0a\x04deep\x12" + encode_varint(len(value)) + value
+    span = only_spans(request)[1].SerializeToString() + b"\x4a" + encode_varint(len(pair)) + pair
+    scope = b"\x12" + encode_varint(len(span)) + span
+    resource = b"\x12" + encode_varint(len(scope)) + scope
+    del only_spans(request)[1]
+    return request.SerializeToString() + b"\x0a" + encode_varint(len(resource)) + resource
+
+
+def read_deep(admission: Admission) -> str:
+    spans = read(admission).resource_spans[1].scope_spans[0].spans
+    return {a.key: a.value.string_value for a in spans[0].attributes}["deep"]
+
+
+@pytest.mark.parametrize("levels", [5, 30])
+def test_a_value_nested_as_deep_as_can_be_read_is_kept_whole(levels: int) -> None:
+    admission = take(encode_with(nest(levels).SerializeToString()))
+
+    assert admission.letter.spans == 2
+    assert read_deep(admission) == '{"k":' * levels + '"end"' + "}" * levels
+
+
+@pytest.mark.parametrize("levels", [40, 1000])
+def test_a_value_nested_deeper_is_cut_with_a_mark_and_its_batch_is_kept(levels: int) -> None:
+    value = b"\x0a\x03end"
+    for _ in range(levels):
+        pair = b"\x0a\x01k\x12" + encode_varint(len(value)) + value
+        inner = b"\x0a" + encode_varint(len(pair)) + pair
+        value = b"\x32" + encode_varint(len(inner)) + inner
+
+    admission = take(encode_with(value))
+
+    assert admission.letter.spans == 2
+    assert read_deep(admission) == UNREADABLE
+
+
+def test_a_broken_text_inside_a_deep_value_is_healed() -> None:
+    value = nest(3, b"hello").SerializeToString().replace(b"hello", b"he\xfflo")
+
+    assert "he\N{REPLACEMENT CHARACTER}lo" in read_deep(take(encode_with(value)))
+
+
+def test_json_nested_too_deep_costs_only_its_value() -> None:
+    value = '{"kvlistValue":{"values":[{"key":"k","value":' * 50 + '{"intValue":1}' + "}]}}" * 50
+    ids = f'"traceId":"{"ab" * 16}","spanId":"{"cd" * 8}"'
+    span = f'{{{ids},"attributes":[{{"key":"deep","value":{value}}}]}}'
+    content = f'{{"resourceSpans":[{{"scopeSpans":[{{"spans":[{span}]}}]}}]}}'
+
+    admission = take(content.encode(), JSON_TYPE)
+
+    assert admission.letter.spans == 1
+    assert UNREADABLE in read(admission).SerializeToString().decode("utf-8", "replace")
 
 
 def test_a_long_log_body_is_cut() -> None:

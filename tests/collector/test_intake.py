@@ -153,6 +153,17 @@ def test_one_broken_string_is_healed_and_its_request_kept() -> None:
     assert "he\N{REPLACEMENT CHARACTER}lo" in str(read(admission))
 
 
+def test_a_broken_name_of_an_event_is_healed_too() -> None:
+    request = build_request(1)
+    only_spans(request)[0].events.add(name="hello")
+    only_spans(request)[0].links.add(trace_state="hello")
+    body = break_utf8(break_utf8(request.SerializeToString(), b"hello"), b"hello")
+
+    healed = str(read(take(break_utf8(body, b"hello"))))
+
+    assert healed.count("he\N{REPLACEMENT CHARACTER}lo") == 3
+
+
 def test_deep_values_are_folded_to_json_and_shallow_ones_left_alone() -> None:
     request = build_request(1)
     span = only_spans(request)[0]

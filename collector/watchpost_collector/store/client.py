@@ -292,7 +292,7 @@ def _translated(what: str) -> Iterator[None]:
 _ERROR_CHARACTERS = 600
 _CODE = re.compile(r"[Cc]ode: (\d+)")
 # The engine's codes for "these bytes", not "not now": format, parse, range and end of input.
-_REFUSALS = frozenset({6, 26, 27, 32, 33, 72, 117, 128, 131, 321, 407, 444, 636})
+_REFUSALS = frozenset({6, 26, 27, 32, 33, 72, 117, 128, 131, 321, 407, 436, 444, 636})
 
 _RUNNING = """
 select count() from system.processes
