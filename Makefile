@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test check bench conformance clean
+.PHONY: demo test check bench conformance chaos fuzz hostile clean
 
 demo: $(STAMP)
 	$(BIN)/watchpost demo
@@ -26,6 +26,17 @@ conformance: $(STAMP)
 
 interop: $(STAMP)
 	$(BIN)/python tests/interop/run.py
+
+# 200 seeded runs of kills, outages, full disks, resends and cut bodies: about an hour.
+chaos: $(STAMP)
+	PYTHONPATH=tests $(BIN)/python -m chaos $(ARGS)
+
+fuzz: $(STAMP)
+	PYTHONPATH=tests $(BIN)/python -m fuzz $(ARGS)
+
+# 100,000 hostile requests beside honest traffic: about half an hour.
+hostile: $(STAMP)
+	PYTHONPATH=tests $(BIN)/python -m hostile $(ARGS)
 
 $(STAMP): pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
