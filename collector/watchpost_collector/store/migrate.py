@@ -67,6 +67,8 @@ class Layout:
             "{login}": f"user {_quote(self.user)} password {_quote(self.password)} "
             if self.user
             else "",
+            # What one replica adds to a table the others' dictionaries see by themselves.
+            "{refreshed}": "lifetime(min 20 max 40)" if self.cluster else "lifetime(0)",
             "{attributes}": _ATTRIBUTES,
             "{text}": _TEXT,
             **name_words(),

@@ -79,7 +79,7 @@ primary key provider, model, tier
 source(clickhouse({login}query 'select * from {database}.price_ranges'))
 layout(complex_key_range_hashed(range_lookup_strategy 'max'))
 range(min valid_from max valid_to)
-lifetime(0);
+{refreshed};
 
 create dictionary if not exists {database}.price_rates {on_cluster}
 (
@@ -89,4 +89,4 @@ create dictionary if not exists {database}.price_rates {on_cluster}
 primary key id
 source(clickhouse({login}query 'select * from {database}.price_bands'))
 layout(hashed_array())
-lifetime(0);
+{refreshed};
