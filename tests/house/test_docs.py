@@ -9,7 +9,7 @@ from pathlib import Path
 from watchpost.settings import SETTINGS
 
 ROOT = Path(__file__).resolve().parents[2]
-DOCUMENTS = ("README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "docs/guide.md")
+DOCUMENTS = ("README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "docs/guide.md", "docs/server.md")
 
 
 def read(name: str) -> str:
