@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
@@ -114,6 +115,32 @@ def test_a_stack_without_usage_is_counted_once_from_whoever_has_the_messages(
     assert [row[:2] for row in read(store, project)] == [(INNER, "estimated")]
 
 
+def test_messages_that_come_later_as_events_of_the_logs_are_counted_too(
+    store: Store, estimates: Estimates
+) -> None:
+    trace = name_segment()[-12:] + "e" * 20
+    project = land(store, make_call(OUTER, trace_id=trace, usage=False))
+    estimates.add(project)
+    assert estimates.work() == 0
+
+    logs = name_segment("logs")
+    pieces = [(1, say("user", ASKED), ""), (2, "", say("assistant", SAID))]
+    store.insert_rows(
+        "content",
+        [
+            *("project", "trace_id", "span_id", "start", "spool_segment"),
+            *("piece", "input_messages", "output_messages"),
+        ],
+        [[project, trace, OUTER, datetime(2026, 9, 21), logs, *piece] for piece in pieces],
+    )
+    estimates.add(logs, logs=True)
+    estimates.work()
+
+    assert [row[:4] for row in read(store, project)] == [
+        (OUTER, "estimated", count(ASKED) + 6, count(SAID))
+    ]
+
+
 def test_calls_a_process_left_behind_are_found_when_it_starts_again(store: Store) -> None:
     project = land(store, make_call(OUTER, usage=False, **SPOKEN))
 
@@ -142,7 +169,7 @@ def test_every_dialects_messages_weigh_the_same(dialect: str, stored: Any) -> No
         "tool_definitions": "",
     }
 
-    assert estimate_call([row], "gpt-4o") == (count(ASKED) + 6, count(SAID)), dialect
+    assert estimate_call(row, "gpt-4o") == (count(ASKED) + 6, count(SAID)), dialect
 
 
 def test_identifiers_and_pictures_are_not_words() -> None:
@@ -154,4 +181,4 @@ def test_identifiers_and_pictures_are_not_words() -> None:
         "tool_definitions": "",
     }
 
-    assert estimate_call([row], "gpt-4o") == (count(ASKED) + 9, count(SAID))
+    assert estimate_call(row, "gpt-4o") == (count(ASKED) + 9, count(SAID))

@@ -14,6 +14,7 @@ import time
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice, takewhile
 from typing import Any
 
 from watchpost.tokens import count_tokens
@@ -62,8 +63,8 @@ class Estimates:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._lock = threading.Lock()
-        # '' stands for all that came since yesterday: what a process that died left undone.
-        self._segments: deque[str] = deque([""])
+        # The questions to ask, each of a segment; the first finds what a process that died left.
+        self._segments: deque[tuple[str, str]] = deque([(_SINCE_LAST_WEEK, "")])
         self._places: deque[Place] = deque()
         self._counted = 0
         self._reason = ""
@@ -76,10 +77,10 @@ class Estimates:
             waiting = len(self._places)
         return EstimateState(self._counted, waiting, self._reason)
 
-    def add(self, segment: str) -> None:
-        """Look at a segment's calls when there is time."""
+    def add(self, segment: str, *, logs: bool = False) -> None:
+        """Look at a segment's calls when there is time, or at those its log events speak of."""
         with self._lock:
-            self._segments.append(segment)
+            self._segments.append((_BY_MESSAGES if logs else _BY_SEGMENT, segment))
 
     def work(self, for_s: float = 2.0) -> int:
         """Count what there is to count, for so many seconds at most; the calls counted."""
@@ -106,21 +107,25 @@ class Estimates:
 
     def _take(self) -> list[Place]:
         """The next calls to look at; segments are looked into when none are left."""
-        with self._lock:
-            if not self._places and self._segments:
-                number = min(len(self._segments), _SEGMENTS_AT_ONCE)
-                segments = [self._segments[place] for place in range(number)]
-            else:
-                segments = []
-        if segments:
-            rows = self._store.query(_WITHOUT_USAGE, {"segments": segments, "most": _MOST_WAITING})
+        while not self._places and (asked := self._next_segments()):
+            bound = {"segments": [segment for _, segment in asked], "most": _MOST_WAITING}
+            if asked[0][0] == _SINCE_LAST_WEEK:
+                del bound["segments"]
+            rows = self._store.query(asked[0][0], bound)
             with self._lock:
-                for _ in segments:
+                for _ in asked:
                     self._segments.popleft()
                 self._places.extend((p, int(hour), t, s) for p, hour, t, s in rows)
         with self._lock:
             number = min(len(self._places), _CALLS_AT_ONCE)
             return [self._places.popleft() for _ in range(number)]
+
+    def _next_segments(self) -> list[tuple[str, str]]:
+        """The segments to look into next: as many as one question is asked of."""
+        with self._lock:
+            first = next(iter(self._segments), ("", ""))[0]
+            alike = takewhile(lambda asked: asked[0] == first, self._segments)
+            return list(islice(alike, _SEGMENTS_AT_ONCE))
 
     def _count(self, places: Sequence[Place]) -> int:
         calls = self._store.query(_CALLS, {"places": places}).as_dicts()
@@ -221,16 +226,16 @@ _PLACE = "Tuple(String, DateTime, String, String)"
 _WANTED = "counted and usage_source = 'none' and not blocked"
 _WITHOUT_USAGE = f"""
 select project, toUnixTimestamp(toStartOfHour(start)), trace_id, span_id from watchpost.calls
-where {_WANTED} and (spool_segment in {{segments:Array(String)}}
-    or (has({{segments:Array(String)}}, '') and stored >= yesterday())
-    -- Messages may come after their span, as events in the logs.
-    or (project, trace_id, span_id) in (
-        select project, trace_id, span_id from watchpost.content
-        where spool_segment in {{segments:Array(String)}} and spool_segment not in (
-            select spool_segment from watchpost.calls
-            where spool_segment in {{segments:Array(String)}})))
-limit {{most:UInt32}}
+where {_WANTED} and {{0}} limit {{{{most:UInt32}}}}
 """  # noqa: S608
+# One question each, because with an `or` between them no index of any would be used.
+_BY_SEGMENT = _WITHOUT_USAGE.format("spool_segment in {segments:Array(String)}")
+_SINCE_LAST_WEEK = _WITHOUT_USAGE.format("stored >= today() - 7")
+_NAMED = "select {} from watchpost.content where spool_segment in {{segments:Array(String)}}"
+_BY_MESSAGES = _WITHOUT_USAGE.format(
+    f"""trace_id in ({_NAMED.format("trace_id")})
+    and (project, trace_id, span_id) in ({_NAMED.format("project, trace_id, span_id")})"""
+)
 _THESE = f"""from watchpost.calls final
 where {_WANTED}
     and (project, toStartOfHour(start), trace_id, span_id) in {{places:Array({_PLACE})}}"""

@@ -56,6 +56,8 @@ class Upkeep:
         """
         self._store.insert_segment(body, segment)
         if read_signal(segment) is not TRACES:
+            if self.estimates is not None:
+                self.estimates.add(segment, logs=True)  # it may hold the messages of calls
             return
         if not self._try(lambda: self._make_right(segment)):
             self._unsettled.add(segment)
