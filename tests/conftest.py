@@ -23,8 +23,6 @@ assert _litellm.origin is not None
 os.environ["TIKTOKEN_CACHE_DIR"] = str(
     Path(_litellm.origin).parent / "litellm_core_utils" / "tokenizers"
 )
-# What emitters say is compared to the letter; counting what they do not say has its own tests.
-os.environ["WATCHPOST_ESTIMATE_TOKENS"] = "off"
 
 
 @pytest.fixture
