@@ -27,6 +27,12 @@ def days(**rules: dict[str, int]) -> dict[str, dict[str, int]]:
 
 
 @pytest.fixture
+def store(embedded_store: Store) -> Store:
+    """One engine is enough here: what a server does otherwise has a test of its own below."""
+    return embedded_store
+
+
+@pytest.fixture
 def land(store: Store) -> Callable[..., None]:
     def insert(
         project: str,
@@ -51,15 +57,16 @@ def land(store: Store) -> Callable[..., None]:
 
 @pytest.fixture
 def kept(store: Store) -> Iterator[Callable[..., list[str]]]:
-    """Applies rules and lets the engine remove what they make too old; defaults again after."""
+    """Applies rules, and has the engine merge `tables` at once; the defaults again after."""
 
-    def apply(**rules: dict[str, int]) -> list[str]:
+    def apply(*tables: str, **rules: dict[str, int]) -> list[str]:
         changed = apply_retention(store, days(**rules))
         wait_for_mutations(store)
-        for table in changed:
+        for table in tables:
             store.command(f"optimize table watchpost.{table} final")
         return changed
 
+    apply_retention(store, days())
     yield apply
     apply_retention(store, days())
 
@@ -100,15 +107,16 @@ def test_what_is_too_old_goes_by_project_and_kind_and_the_rest_stays(
         land(project, *spans, stored_days_ago=10, tables=("content", *SPAN_TABLES))
         land(project, make_call(**MESSAGE))
 
-    assert kept(**{short: {"content": 7}}) == ["content"]
+    assert kept("content", **{short: {"content": 7}}) == ["content"]
     assert count(store, short, "content", "spans") == {"content": 1, "spans": 3}
     assert count(store, other, "content", "spans") == {"content": 3, "spans": 3}
 
-    assert set(kept(**{short: {"content": 7, "spans": 9}})) == set(TABLES["spans"])
+    changed = kept(*SPAN_TABLES, **{short: {"content": 7, "spans": 9}})
+    assert set(changed) == set(TABLES["spans"])
     assert count(store, short, *SPAN_TABLES) == dict.fromkeys(SPAN_TABLES, 1)
     assert count(store, other, *SPAN_TABLES) == dict.fromkeys(SPAN_TABLES, 3)
 
-    kept(**{EVERY: {"content": 5}, short: {"content": 20}})
+    kept("content", **{EVERY: {"content": 5}, short: {"content": 20}})
     assert count(store, other, "content", "spans") == {"content": 1, "spans": 3}
 
 
@@ -118,11 +126,24 @@ def test_applying_again_changes_nothing(store: Store, kept: Callable[..., list[s
     assert kept(**rules) == []
     assert kept() != []
     assert kept() == []
-    ttl = store.query(
+    assert read_content_ttl(store) == f"stored + toIntervalDay({DEFAULT_DAYS['content']})"
+
+
+def test_a_server_takes_the_same_rules(served_store: Store) -> None:
+    project = name_segment("served")
+    apply_retention(served_store, days())
+    assert apply_retention(served_store, days(**{project: {"content": 3}})) == ["content"]
+    assert apply_retention(served_store, days(**{project: {"content": 3}})) == []
+    assert f"['{project}'], [3], 30" in read_content_ttl(served_store)
+    assert apply_retention(served_store, days()) == ["content"]
+
+
+def read_content_ttl(store: Store) -> str:
+    [(ttl,)] = store.query(
         "select extract(engine_full, 'TTL (.*) SETTINGS') from system.tables "
         "where database = 'watchpost' and name = 'content'"
-    ).rows
-    assert ttl == [(f"stored + toIntervalDay({DEFAULT_DAYS['content']})",)]
+    )
+    return str(ttl)
 
 
 def test_hours_stay_as_they_were_counted_when_their_calls_expire(
@@ -133,7 +154,7 @@ def test_hours_stay_as_they_were_counted_when_their_calls_expire(
     close_hours(store)
     assert hourly(store, project) == (3, 300)
 
-    kept(**{project: {"spans": 9}})
+    kept("calls", **{project: {"spans": 9}})
     assert count(store, project, "calls") == {"calls": 0}
     assert hourly(store, project) == (3, 300)
 
@@ -145,7 +166,7 @@ def test_a_late_call_is_added_to_an_hour_whose_calls_expired_and_counted_once(
     land(project, make_call(), make_call(), stored_days_ago=10)
     land(other, make_call())
     close_hours(store)
-    kept(**{project: {"spans": 9}})
+    kept("calls", **{project: {"spans": 9}})
 
     land(project, make_call())
     close_hours(store)
