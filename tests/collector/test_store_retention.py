@@ -178,6 +178,14 @@ def test_a_late_call_is_added_to_an_hour_whose_calls_expired_and_counted_once(
     close_hours(store)
     assert hourly(store, project) == (4, 400)
     assert hourly(store, other) == (2, 200)
+    # Priced again, a call is not a new one.
+    store.command(
+        "insert into watchpost.to_price select * replace (toUInt64(9e18) as version) "
+        "from watchpost.calls final where counted and project = {p:String}",
+        {"p": project},
+    )
+    close_hours(store)
+    assert hourly(store, project) == (4, 400)
     # Longer days do not bring back what is gone: the hour must not be counted anew.
     kept(**{project: {"spans": 100}})
     land(project, make_call())
