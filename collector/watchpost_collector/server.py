@@ -106,15 +106,7 @@ async def serve(
     context = build_context(settings, keys)
     context.query_port = sockets[1].getsockname()[1]
     page, query = Switch(), Switch()
-    reception = Reception(
-        context.spools,
-        context.digests,
-        context.counters,
-        keys,
-        settings.intake,
-        context.throttle,
-        context.redaction,
-    )
+    reception = _open_reception(context)
     otlp = OtlpApp(reception)
     hosts = served_hosts(settings.host, settings.allow_hosts)
     listeners = [
@@ -139,6 +131,18 @@ async def serve(
         listener.should_exit = True
     await asyncio.gather(*serving, _close_grpc(grpc))
     await _close(context, opening, page)
+
+
+def _open_reception(context: Context) -> Reception:
+    return Reception(
+        context.spools,
+        context.digests,
+        context.counters,
+        context.keys,
+        context.settings.intake,
+        context.throttle,
+        context.redaction,
+    )
 
 
 def _keep_leftovers_private(data: Path) -> None:
@@ -261,18 +265,24 @@ def _connect(context: Context) -> Upkeep:
     from watchpost_collector.store.migrate import migrate
     from watchpost_collector.store.prices.own import read_prices_file
     from watchpost_collector.store.retention import Retention
+    from watchpost_collector.store.rollup import declare_segments
+    from watchpost_collector.store.sampling import Sampling
     from watchpost_collector.store.upkeep import start_upkeep
 
     store = open_store(context.settings.store)
     migrate(store, cluster=context.settings.cluster)
     if context.settings.cluster:
         spread(store, context.settings.cluster)
+    declare_segments(store, context.settings.segments)
+    sampling = Sampling(lambda: context.projects.read().list_sampling())
+    sampling.keep(store)
     upkeep = start_upkeep(store)
     if context.settings.estimate_tokens:
         upkeep.estimates = Estimates(store)
     if (prices := context.settings.prices_file) is not None:
         upkeep.prices.load_own(read_prices_file(prices), str(prices))
-    upkeep.keep = Retention(lambda kind: context.projects.read().days_of(kind)).keep
+    retention = Retention(lambda kind: context.projects.read().days_of(kind))
+    upkeep.rules = (sampling.keep, retention.keep)
     return upkeep
 
 
