@@ -14,5 +14,5 @@ RUN useradd --create-home --uid 10001 watchpost \
 COPY --from=build /opt/watchpost /opt/watchpost
 ENV PATH=/opt/watchpost/bin:$PATH PYTHONUNBUFFERED=1
 USER watchpost
-EXPOSE 4318 4319
+EXPOSE 4317 4318 4319
 CMD ["watchpost", "up"]

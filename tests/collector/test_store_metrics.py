@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import re
 import secrets
 import time
+from pathlib import Path
 
 import pytest
 from otlp_signals import Metrics, put_all
@@ -151,3 +153,30 @@ def test_absurd_times_are_stored_at_their_arrival(store: Store, project: str) ->
     assert read(store, project, "abs(dateDiff('minute', time, now())) < 5, start = time") == [
         (True, True)
     ]
+
+
+@pytest.mark.parametrize(("temporality", "p95_s"), [(DELTA, 0.5), (CUMULATIVE, 0.1)])
+def test_the_panel_of_the_guide_shows_the_percentile_of_what_was_added(
+    store: Store, project: str, temporality: int, p95_s: float
+) -> None:
+    guide = (Path(__file__).resolve().parents[2] / "docs" / "guide.md").read_text()
+    [panel] = re.findall(r"```sql\n(.*?)```", guide, re.DOTALL)
+    now = time.time_ns()
+    metrics = Metrics()
+    histogram = metrics.add("gen_ai.server.time_to_first_token", "s").histogram
+    histogram.aggregation_temporality = temporality
+    # The second point says 99 fast ones more. What a cumulative series begins with is a day's.
+    second = [99, 1, 0] if temporality == DELTA else [99, 1, 100]
+    for number, counts in enumerate(([0, 0, 100], second)):
+        point = histogram.data_points.add(
+            start_time_unix_nano=now - 86_400 * 10**9,
+            time_unix_nano=now + number,
+            count=sum(counts),
+            bucket_counts=counts,
+            explicit_bounds=[0.1, 0.5],
+        )
+        put_all(point.attributes, {"gen_ai.request.model": project})
+
+    insert(store, metrics, project)
+
+    assert [row[2] for row in store.query(panel) if row[1] == project] == [p95_s]

@@ -129,7 +129,7 @@ def test_the_collector_starts_as_composed_and_stores_over_http(clickhouse, tmp_p
     command = fill_in(COMPOSE["services"]["collector"]["command"])
     command = command.replace("clickhouse:8123", f"127.0.0.1:{clickhouse}")
     command = command.replace("/var/lib/watchpost", str(tmp_path / "data"))
-    command = command.replace("--port 4318", "--port 0")
+    command = command.replace("--port 4318", "--port 0").replace("4317", "0")
     process = start(
         [*shlex.split(command), "--ready-file", str(ready)],
         WATCHPOST_KEYS=SECRETS["WATCHPOST_KEYS"],

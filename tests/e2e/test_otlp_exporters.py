@@ -5,10 +5,12 @@ from __future__ import annotations
 import base64
 import gzip
 import json
+import re
 import secrets
 import time
 import zlib
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import grpc
@@ -34,7 +36,7 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from otlp_bodies import build_request
-from otlp_signals import Logs, Metrics
+from otlp_signals import Logs, Metrics, put_all
 from running_server import Answer, RunningServer
 
 PROTOBUF, JSON = "application/x-protobuf", "application/json"
@@ -199,3 +201,22 @@ def test_each_signal_is_counted_for_itself_and_adds_up(server: RunningServer, se
         settled = sum(after[items][fate] for fate in fates)
         assert after[items]["received"] + after[items]["recovered"] == settled
     assert after["spans"] == before["spans"]
+
+
+def test_the_panel_of_the_guide_may_be_asked_from_outside(
+    server: RunningServer, service: str
+) -> None:
+    metrics = Metrics(service)
+    histogram = metrics.add("gen_ai.server.time_to_first_token", "s").histogram
+    histogram.aggregation_temporality = 1
+    point = histogram.data_points.add(time_unix_nano=time.time_ns(), count=1)
+    point.bucket_counts.extend([1, 0])
+    point.explicit_bounds.append(0.25)
+    put_all(point.attributes, {"gen_ai.request.model": service})
+    guide = (Path(__file__).resolve().parents[2] / "docs" / "guide.md").read_text()
+    [panel] = re.findall(r"```sql\n(.*?)```", guide, re.DOTALL)
+
+    assert post(server, "/v1/metrics", metrics.encode(), PROTOBUF).status == 200
+    server.flush()
+
+    assert [row[2] for row in server.query(panel) if row[1] == service] == [0.25]
