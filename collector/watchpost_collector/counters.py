@@ -29,7 +29,8 @@ class Counts:
     was told to the client, for good or to come back with. `waiting`
     is counted for itself, not derived, so that a lost span shows as a sum that does not add up.
     `dropped` waited past the spool's bound; `set_aside_dropped` says how many of those set aside,
-    now or in an earlier run, are no longer kept.
+    now or in an earlier run, are no longer kept. `sampled_out` says how many of `stored` were left
+    out of `spans` by their project's rules, `sampled_out_content` of how many the content was.
     """
 
     received: int = 0
@@ -41,6 +42,8 @@ class Counts:
     waiting: int = 0
     dropped: int = 0
     set_aside_dropped: int = 0
+    sampled_out: int = 0
+    sampled_out_content: int = 0
     requests_accepted: int = 0
     requests_refused: int = 0
 

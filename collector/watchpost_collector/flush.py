@@ -60,6 +60,10 @@ class SegmentCount(Protocol):
     @property
     def calls(self) -> int: ...
     @property
+    def sampled_spans(self) -> int: ...
+    @property
+    def sampled_content(self) -> int: ...
+    @property
     def whole(self) -> bool: ...
 
 
@@ -207,12 +211,11 @@ class Flusher:
             try:
                 if renew:
                     segment, renew = self._send_anew(store, segment), False
-                segment, stored = self._reconcile(store, segment)
-                if not stored:
-                    _insert(store, segment)
+                segment, counts = self._reconcile(store, segment)
+                counts = counts or _insert(store, segment)
                 if self.sweep is not None:
                     self.sweep(segment.name)
-                self._finish(segment)
+                self._finish(segment, counts)
                 self._state = StoreState("ready")
                 return
             except Exception as error:  # whatever a driver raises, the spans are still on disk
@@ -233,12 +236,13 @@ class Flusher:
                 return
             backoff_s = min(backoff_s * 2, _LAST_BACKOFF_S)
 
-    def _finish(self, segment: Segment) -> None:
+    def _finish(self, segment: Segment, found: SegmentCount) -> None:
         self._digests.keep(segment.name, segment.digests)
         fault.reach("before_delete")
         segment.path.unlink()
         sync_directory(segment.path.parent)
-        self._counters_of(segment).add(stored=segment.spans, waiting=-segment.spans)
+        out = {"sampled_out": found.sampled_spans, "sampled_out_content": found.sampled_content}
+        self._counters_of(segment).add(stored=segment.spans, waiting=-segment.spans, **out)
         self._release(segment)
 
     def _give_way(
@@ -282,20 +286,23 @@ class Flusher:
         self._counters_of(segment).add(set_aside=segment.spans, waiting=-segment.spans)
         self._release(segment)
 
-    def _reconcile(self, store: SegmentStore, segment: Segment) -> tuple[Segment, bool]:
-        """Whether the segment is stored already; what is stored in part is removed, and renamed.
+    def _reconcile(
+        self, store: SegmentStore, segment: Segment
+    ) -> tuple[Segment, SegmentCount | None]:
+        """The counts of a segment that is stored already; what is stored in part is removed.
 
-        Only a segment that was tried before, here or by a process that died, is asked about. An
-        insert that was given up may still run, and must not add rows to those counted here.
+        It goes on under a new name. Only a segment that was tried before, here or by a process that
+        died, is asked about. An insert that was given up may still run, and must not add rows to
+        those counted here.
         """
         if segment.fresh:
-            return segment, False
+            return segment, None
         if store.is_inserting(segment.name):
             raise _BusyError("an insert that was given up still runs in the store")
         counts = store.count_segment(segment.name)
         if is_complete(counts, segment):
-            return segment, True
-        return (self._send_anew(store, segment) if has_rows(counts) else segment), False
+            return segment, counts
+        return (self._send_anew(store, segment) if has_rows(counts) else segment), None
 
     def _send_anew(self, store: SegmentStore, segment: Segment) -> Segment:
         store.remove_segment(segment.name)
@@ -338,7 +345,7 @@ class _BusyError(Exception):
     """The store may still add rows of a segment by itself."""
 
 
-def _insert(store: SegmentStore, segment: Segment) -> None:
+def _insert(store: SegmentStore, segment: Segment) -> SegmentCount:
     fault.reach("before_insert")
     store.insert_segment(segment.path, segment.name)
     fault.reach("after_insert")
@@ -346,6 +353,7 @@ def _insert(store: SegmentStore, segment: Segment) -> None:
     if not is_complete(counts, segment):
         # The engine knew the token but not the rows, or it stored a part of them.
         raise _MiscountedError(f"{segment.spans} spans sent, counted {counts}")
+    return counts
 
 
 def _answers(store: SegmentStore, segment: Segment) -> bool:

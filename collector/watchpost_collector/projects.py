@@ -1,8 +1,9 @@
-"""Rules of projects: how much one may send, and how long what it sent is kept.
+"""Rules of projects: how much one may send, which share of it is stored, and for how long.
 
-They live in `projects.json` in the data directory, written by `watchpost projects` and `watchpost
-retention` or by hand, and are in force within a second. The rules of `*` hold for every project
-that says nothing else. This file reads and writes rules; it enforces none.
+They live in `projects.json` in the data directory, written by `watchpost projects`, `watchpost
+sampling` and `watchpost retention` or by hand, and are in force within seconds. The rules
+of `*` hold for every project that says nothing else. This file reads and writes rules; it enforces
+none.
 """
 
 from __future__ import annotations
@@ -28,6 +29,11 @@ DEFAULT_DAYS: Mapping[str, int] = {
     "metrics": 184,
 }
 MOST_DAYS = 100 * 366
+# The share of traces that is stored, the share of those whose content is too, and the milliseconds
+# beyond which a call is always stored (0: however long it took, it is not for that).
+DEFAULT_SAMPLING: Mapping[str, float] = {"keep": 1.0, "content": 1.0, "slow_ms": 0.0}
+LEAST_SHARE = 1e-6
+MOST_SLOW_MS = 31 * 86_400_000.0
 DEFAULT_BURST_S = 10.0
 _VERSION = 1
 _RATES = ("spans_per_second", "bytes_per_second", "burst_s")
@@ -44,6 +50,7 @@ class Rules:
     bytes_per_second: float | None = None
     burst_s: float | None = None
     days: Mapping[str, int] = field(default_factory=dict)
+    sampling: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,12 +66,21 @@ class Projects:
             name: getattr(every, name) if getattr(own, name) is None else getattr(own, name)
             for name in _RATES
         }
-        return Rules(**chosen, days={**DEFAULT_DAYS, **every.days, **own.days})
+        return Rules(
+            **chosen,
+            days={**DEFAULT_DAYS, **every.days, **own.days},
+            sampling={**DEFAULT_SAMPLING, **every.sampling, **own.sampling},
+        )
 
     def days_of(self, kind: str) -> dict[str, int]:
         """The days a kind is kept, by project; `*` is always among them."""
         names = {EVERY, *(name for name, rules in self.rules.items() if kind in rules.days)}
         return {name: self.rules_of(name).days[kind] for name in sorted(names)}
+
+    def list_sampling(self) -> dict[str, Mapping[str, float]]:
+        """What of each project is stored; `*` is always among them."""
+        names = {EVERY, *(name for name, rules in self.rules.items() if rules.sampling)}
+        return {name: self.rules_of(name).sampling for name in sorted(names)}
 
 
 def watch_projects(data: Path) -> WatchedFile[Projects]:
@@ -98,6 +114,26 @@ def set_days(rules: Rules, kind: str, days: int | None) -> Rules:
     return replace(rules, days=others if days is None else {**others, kind: days})
 
 
+def set_sampling(rules: Rules, **told: float | None) -> Rules:
+    """The rules with these of `DEFAULT_SAMPLING` changed; None leaves one to `*` again."""
+    others = {name: value for name, value in rules.sampling.items() if name not in told}
+    return replace(
+        rules, sampling={**others, **{name: v for name, v in told.items() if v is not None}}
+    )
+
+
+def check_sampling(name: str, value: object) -> float:
+    """The value as a number; ValueError says what it has to be."""
+    least, most = {
+        "keep": (LEAST_SHARE, 1.0), "content": (0.0, 1.0), "slow_ms": (0.0, MOST_SLOW_MS)
+    }.get(name, (0.0, 0.0))  # fmt: skip
+    if not most:
+        raise ValueError(f"sampling has no {name[:80]!r}: use one of {', '.join(DEFAULT_SAMPLING)}")
+    if isinstance(value, bool) or not isinstance(value, int | float) or not least <= value <= most:
+        raise ValueError(f"{name} is no number from {least:g} to {most:.10g}")
+    return float(value)
+
+
 def _parse(content: bytes) -> Projects:
     if not content:
         return Projects()
@@ -124,12 +160,13 @@ def _parse(content: bytes) -> Projects:
 def _parse_rules(name: str, said: Mapping[str, Any]) -> Rules:
     if name != EVERY and not PROJECT.fullmatch(name):
         raise ValueError(f"{name[:80]!r} is no project name")
-    unknown = set(said) - {*_RATES, "days"}
+    unknown = set(said) - {*_RATES, "days", "sampling"}
     if unknown:
         raise ValueError(f"{name}: there is no rule {sorted(unknown)[0][:80]!r}")
     rates = {rate: _parse_rate(said.get(rate), f"{name}: {rate}") for rate in _RATES}
     days = {kind: _parse_days(kind, kept) for kind, kept in said.get("days", {}).items()}
-    return Rules(**rates, days=days)
+    shares = {rule: check_sampling(rule, told) for rule, told in said.get("sampling", {}).items()}
+    return Rules(**rates, days=days, sampling=shares)
 
 
 def _parse_rate(value: object, what: str) -> float | None:
@@ -155,4 +192,6 @@ def _write(projects: Projects) -> bytes:
         told[name] = {rate: value for rate, value in rates.items() if value is not None}
         if rules.days:
             told[name]["days"] = dict(rules.days)
+        if rules.sampling:
+            told[name]["sampling"] = dict(rules.sampling)
     return json.dumps({"version": _VERSION, "projects": told}, indent=1).encode()

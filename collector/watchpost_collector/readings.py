@@ -66,6 +66,14 @@ def _read_spans(context: Context) -> Iterator[Reading]:
         "{span}",
         tuple(Sample(getattr(counts, fate), {"fate": fate}) for fate in _FATES),
     )
+    yield _count(
+        "spans_sampled_out", "Of the stored ones, those left out by rule.", counts.sampled_out
+    )
+    yield _count(
+        "spans_content_sampled_out",
+        "Spans whose content was left out by rule.",
+        counts.sampled_out_content,
+    )
     yield _gauge("spans_waiting", "Spans acknowledged and not stored yet.", counts.waiting)
     others = {signal.name: context.counters.of(signal).read() for signal in (LOGS, METRICS)}
     yield Reading(

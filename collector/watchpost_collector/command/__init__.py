@@ -41,6 +41,7 @@ SUBCOMMANDS = (
     Subcommand("export", f"{_HERE}.export", "write what is stored to Parquet files", extra=""),
     Subcommand("keys", f"{_HERE}.keys", "create, list and revoke keys", extra=""),
     Subcommand("projects", f"{_HERE}.projects", "limit what a project may send", extra=""),
+    Subcommand("sampling", f"{_HERE}.sampling", "which share of the spans is stored", extra=""),
     Subcommand("retention", f"{_HERE}.retention", "how long each kind of data is kept", extra=""),
     Subcommand("prices", f"{_HERE}.prices", "what calls cost, by which price, and history anew"),
     Subcommand("doctor", f"{_HERE}.doctor", "find what is wrong and say how to cure it", extra=""),

@@ -63,7 +63,7 @@ _UNPLANNED: Mapping[str, str] = {
 _ALLOCATOR = "thp:always,dirty_decay_ms:30000,oversize_threshold:0"
 
 # Every table that holds rows of a segment, and can therefore be cleaned of one.
-SEGMENT_TABLES = ("spans", "content", "verdicts", "calls")
+SEGMENT_TABLES = ("spans", "content", "verdicts", "calls", "sampled_out")
 
 
 class StoreUnavailable(CollectorError):
@@ -80,7 +80,11 @@ class SegmentRefused(CollectorError):
 
 @dataclass(frozen=True, slots=True)
 class SegmentCount:
-    """How many rows of a segment each table holds, and how many its spans say it should hold."""
+    """How many rows of a segment each table holds, and how many its spans say it should hold.
+
+    `spans` are those stored and those sampled out, which `sampled_spans` counts by themselves;
+    `sampled_content` are the spans whose content was left out, whether or not they were.
+    """
 
     spans: int
     content: int
@@ -89,6 +93,8 @@ class SegmentCount:
     missing_content: int
     missing_verdicts: int
     missing_calls: int
+    sampled_spans: int = 0
+    sampled_content: int = 0
 
     @property
     def whole(self) -> bool:
@@ -186,18 +192,26 @@ class Store:
             [(records, promised, found)] = self.query(count, bound)
             return SegmentCount(records, found, 0, 0, max(promised - found, 0), 0, 0)
         [row] = self.query(_COUNT, bound)
-        spans, contents, verdicts, calls, content, verdict, (call, as_came) = row
+        spans, contents, verdicts, calls, content, verdict, (call, as_came), out = row
+        sampled, sampled_content, more_contents, more_verdicts, more_calls = out
+        contents, verdicts, calls = (
+            contents + more_contents,
+            verdicts + more_verdicts,
+            calls + more_calls,
+        )
         missing_calls = 0
         if as_came < calls:
             [(missing_calls,)] = self.query(_MISSING_CALLS, bound)
         return SegmentCount(
-            spans=spans,
+            spans=spans + sampled,
             content=content,
             verdicts=verdict,
             calls=call,
             missing_content=max(contents - content, 0),
             missing_verdicts=max(verdicts - verdict, 0),
             missing_calls=int(missing_calls),
+            sampled_spans=sampled,
+            sampled_content=sampled_content,
         )
 
     def is_inserting(self, segment: str) -> bool:
@@ -307,7 +321,10 @@ select
     (select count() from watchpost.content where spool_segment = {segment:String}),
     (select count() from watchpost.verdicts where spool_segment = {segment:String}),
     (select (count(), countIf(version = 1)) from watchpost.calls
-     where spool_segment = {segment:String}) as call_rows
+     where spool_segment = {segment:String}) as call_rows,
+    (select (sum(spans), sum(contents), sum(promised_contents), sum(promised_verdicts),
+        sum(length(promised_calls))) from watchpost.sampled_out
+     where spool_segment = {segment:String}) as out
 from watchpost.spans where spool_segment = {segment:String}
 """
 
@@ -317,7 +334,15 @@ with promised as (
     select project, trace_id, span_id from watchpost.spans
     where spool_segment = {segment:String} and kind in ('generation', 'embedding')
 )
-select count() from promised
+select count() + (
+    select countIf(call not in (
+        select xxHash64(project, trace_id, span_id) from watchpost.calls
+        where project in (
+            select project from watchpost.sampled_out where spool_segment = {segment:String})))
+    from watchpost.sampled_out array join promised_calls as call
+    where spool_segment = {segment:String}
+)
+from promised
 where (project, trace_id, span_id) not in (
     select project, trace_id, span_id from watchpost.calls
     where (project, trace_id) in (select project, trace_id from promised))

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -33,8 +33,8 @@ class Upkeep:
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        # Applies what is decided about how long things are kept, every few seconds.
-        self.keep: Callable[[Store], object] | None = None
+        # Each puts in force what was decided about projects, every few seconds.
+        self.rules: Sequence[Callable[[Store], object]] = ()
         self.prices = PriceBook(store)
         # Counts tokens that nobody reported; None where that is switched off.
         self.estimates: Estimates | None = None
@@ -103,8 +103,8 @@ class Upkeep:
                 self._try(lambda: rollup.close_hours(self._store, quiet_s=rollup.QUIET_S))
                 self._try(self._look_for_unpriced)
                 close_at = time.monotonic() + _EVERY_S
-            if self.keep is not None:
-                self._try(partial(self.keep, self._store))
+            for put_in_force in self.rules:
+                self._try(partial(put_in_force, self._store))
             if self.estimates is not None:
                 self._try(self.estimates.work)
             self._stopping.wait(_RETRY_S)

@@ -10,7 +10,7 @@ create table if not exists {database}.wire {on_cluster}
         scope_spans Array(Tuple(
             scope Tuple(name String, version String),
             spans Array(Tuple(
-                trace_id String, span_id String, parent_span_id String, name String, kind Int32,
+                trace_id String, span_id String, trace_state String, parent_span_id String, name String, kind Int32,
                 start_time_unix_nano UInt64, end_time_unix_nano UInt64,
                 attributes {attributes},
                 events Array(Tuple(time_unix_nano UInt64, name String, attributes {attributes})),

@@ -144,7 +144,8 @@ with
         (77, 'retries', ['watchpost.retries']),
         (78, 'blocked', ['watchpost.blocked']),
         (79, 'guard_action', ['watchpost.guard.action']),
-        (80, 'vcs_revision', ['watchpost.vcs.revision', 'vcs.ref.head.revision'])
+        (80, 'vcs_revision', ['watchpost.vcs.revision', 'vcs.ref.head.revision']),
+        (81, 'sampling_weight', ['watchpost.sampling.weight'])
     ] as dialects
 select name, toUInt16(dialect.1 * 64 + rank - 1) as code
 from (select arrayJoin(dialects) as dialect)
@@ -192,7 +193,7 @@ create table if not exists {database}.named {on_cluster}
     agent_name LowCardinality(String), workflow_name LowCardinality(String), environment LowCardinality(String), application LowCardinality(String),
     error_type LowCardinality(String), level LowCardinality(String), level_message String,
     context_window LowCardinality(String), context_use String, retries LowCardinality(String), blocked LowCardinality(String), guard_action LowCardinality(String),
-    vcs_revision String,
+    vcs_revision String, sampling_weight LowCardinality(String), trace_state String,
     -- Indexed keys (llm.input_messages.0...), as (group, index, path, value); and all the rest.
     indexed Array(Tuple(UInt8, UInt16, String, String)),
     segments Map(String, String),
@@ -205,7 +206,7 @@ create materialized view if not exists {database}.wire_to_named {on_cluster} to 
 select
     project, spool_segment, trace_id, span_id, parent_span_id, name, start_ns, end_ns, status_code,
     status_message, scope_name, scope_version, resource, service_name, deployment, event_names,
-    event_times, event_maps, links,
+    event_times, event_maps, links, trace_state,
     vals[hits[indexOf(slots, 1)]] as kind_own,
     vals[hits[indexOf(slots, 2)]] as kind_langfuse,
     vals[hits[indexOf(slots, 3)]] as kind_openinference,
@@ -286,6 +287,7 @@ select
     vals[hits[indexOf(slots, 78)]] as blocked,
     vals[hits[indexOf(slots, 79)]] as guard_action,
     vals[hits[indexOf(slots, 80)]] as vcs_revision,
+    vals[hits[indexOf(slots, 81)]] as sampling_weight,
     arrayFilter(t -> t.1 != 0, arrayMap((k, v, f) -> if(f in (0, 9), (0::UInt8, 0::UInt16, '', ''),
         (f, toUInt16OrZero(extract(k, '\\.(\\d{1,4})(?:\\.|$)')),
             replaceRegexpOne(k, '^.*?\\.\\d+\\.?(?:message\\.|tool\\.)?', ''), v)),
@@ -332,6 +334,7 @@ from (
             lower(hex(left(sp.span_id, 8))) as span_id,
             replaceOne(lower(hex(left(sp.parent_span_id, 8))), '0000000000000000', '') as parent_span_id,
             sp.name as name,
+            sp.trace_state as trace_state,
             toInt64(start_clean) as start_ns,
             toInt64(start_clean + took) as end_ns,
             sp.status.code as status_code,

@@ -1,6 +1,26 @@
 -- Decisions: named texts become typed values, and every span is told what it is. `work` is the one row
 -- from which every stored table takes its columns.
 
+-- How much of a project is stored (sampling.py): the share of its traces, the share of those whose
+-- content is, and from how long on a call is slow and always stored.
+create table if not exists {database}.sampling_rules {on_cluster}
+(
+    project String, keep Float64, content Float64, slow_ms Float64,
+    changed DateTime64(6, 'UTC') default now64(6)
+)
+engine = {replicated}ReplacingMergeTree(changed)
+order by project
+settings {durable};
+
+create dictionary if not exists {database}.sampling {on_cluster}
+(
+    project String, keep Float64 default 1, content Float64 default 1, slow_ms Float64 default 0
+)
+primary key project
+source(clickhouse({login}query 'select project, keep, content, slow_ms from {database}.sampling_rules final'))
+layout(complex_key_hashed())
+lifetime(0);
+
 create table if not exists {database}.work {on_cluster}
 (
     project LowCardinality(String), spool_segment String,
@@ -28,7 +48,27 @@ create table if not exists {database}.work {on_cluster}
     tool_name LowCardinality(String), tool_call_id String, tool_arguments String, tool_result String,
     input_messages String, output_messages String, system_instructions String, tool_definitions String,
     verdicts Array(Map(String, String)), events String, links Array(String),
-    attributes Map(LowCardinality(String), String), resource Map(LowCardinality(String), String)
+    attributes Map(LowCardinality(String), String), resource Map(LowCardinality(String), String),
+    -- How many spans this one stands for, as its emitter says.
+    adjusted_count Float64,
+    -- What is stored of it is decided once, here, for all the views that follow. A trace draws one lot
+    -- between 0 and 1, the same in every piece, process and retry.
+    lot Float64 default bitShiftRight(xxHash64(concat(project::String, '\0', trace_id)), 11) / 9007199254740992,
+    rule Tuple(keep Float64, content Float64, slow_ms Float64)
+        default dictGetOrDefault('{database}.sampling', ('keep', 'content', 'slow_ms'), project::String,
+            dictGet('{database}.sampling', ('keep', 'content', 'slow_ms'), '*')),
+    always Bool default status = 'error' or blocked or guard_action not in ('', 'allow')
+        or arrayExists(v -> v['watchpost.guard.tripped'] = 'true' or v['watchpost.guard.failed'] = 'true', verdicts)
+        or (rule.slow_ms > 0 and duration_ms > rule.slow_ms and kind in ('generation', 'embedding', 'tool', 'retriever')),
+    kept Bool default always or lot < rule.keep,
+    -- Without usage the messages are all there is to count tokens from.
+    has_content Bool default (input_messages != '' or output_messages != '' or system_instructions != '' or tool_definitions != '')
+        and rule.content > 0
+        and (always or lot < rule.keep * rule.content or (usage_source = 'none' and kind in ('generation', 'embedding'))),
+    -- Weights are whole numbers, so that every sum is exact: one of the two around it, by the trace.
+    fraction Float64 default bitShiftRight(intHash64(reinterpretAsUInt64(lot)), 11) / 9007199254740992,
+    weight UInt32 default toUInt32(floor(adjusted_count + fraction)),
+    span_weight UInt32 default if(always, weight, toUInt32(least(4e9, floor(adjusted_count / rule.keep + fraction))))
 )
 engine = Null;
 
@@ -47,6 +87,9 @@ with
         ['azure.ai.openai', 'azure.ai.openai', 'azure.ai.openai', 'azure.ai.openai', 'azure.ai.inference', 'aws.bedrock', 'aws.bedrock', 'aws.bedrock',
          'aws.bedrock', 'gcp.vertex_ai', 'gcp.vertex_ai', 'gcp.vertex_ai', 'gcp.vertex_ai', 'gcp.gemini', 'gcp.gemini', 'gcp.gemini',
          'mistral_ai', 'mistral_ai', 'x_ai', 'moonshot_ai', 'moonshot_ai']) as provider_name,
+
+    -- OpenTelemetry's consistent sampling: kept were the traces whose randomness, of 2^56, reached `th`.
+    extract(trace_state, '(?:^|,)\\s*ot=(?:[^,]*;)?th:([0-9a-f]{1,14})(?:[,;\\s]|$)') as threshold,
 
     -- Messages. An event may hold them too: the operation's details, or the legacy one event a message.
     (wanted) -> event_maps[indexOf(event_names, 'gen_ai.client.inference.operation.details')][wanted] as detail,
@@ -165,7 +208,10 @@ select
     -- What the content and the verdicts do not hold already. Chunks are progress, not messages.
     if(empty(event_names), '', toJSONString(arrayFilter(t -> t.1 not in ('gen_ai.content.completion.chunk', 'watchpost.guard.verdict') and not (startsWith(t.1, 'gen_ai.') and (endsWith(t.1, '.message') or t.1 in ('gen_ai.choice', 'gen_ai.content.prompt', 'gen_ai.content.completion', 'gen_ai.client.inference.operation.details'))),
         arrayMap((n, t, m) -> tuple(n, t, m)::Tuple(name String, time_ns UInt64, attributes Map(String, String)), event_names, event_times, event_maps)))) as events,
-    links, attributes, resource
+    links, attributes, resource,
+    greatest(1, least(1e6, multiIf(sampling_weight != '', ifNotFinite(toFloat64OrZero(sampling_weight), 1),
+        threshold != '', 72057594037927936 / (72057594037927936 - reinterpretAsUInt64(reverse(unhex(concat('00', rightPad(threshold, 14, '0')))))),
+        1))) as adjusted_count
 from (
     with
         -- Numbers arrive as integers, floats or text; anything else, or a negative, is 0. The bound keeps

@@ -27,6 +27,8 @@ create table if not exists {database}.spans {on_cluster}
     spool_segment LowCardinality(String),
     -- What the other tables must hold of this span: the proof that an insert arrived whole.
     has_content Bool, verdict_count UInt16,
+    -- How many spans this one stands for: sums of it are right whatever was sampled.
+    weight UInt32,
     stored Date default today(),
     index trace_index trace_id type bloom_filter(0.01) granularity 1,
     index session_index session_id type bloom_filter(0.01) granularity 1,
@@ -47,10 +49,11 @@ select
     * except (input_messages, output_messages, system_instructions, tool_definitions, verdicts,
         cost_reported, blocked, guard_action, retries, context_use, context_window, template_hash,
         cache_read_tokens, cache_write_tokens, cache_write_1h_tokens, reasoning_tokens,
-        audio_input_tokens, audio_output_tokens),
-    input_messages != '' or output_messages != '' or system_instructions != '' or tool_definitions != '' as has_content,
+        audio_input_tokens, audio_output_tokens, adjusted_count, lot, rule, always, kept, fraction, weight, span_weight),
+    span_weight as weight,
     length(verdicts) as verdict_count
-from {database}.work;
+from {database}.work
+where kept;
 
 create table if not exists {database}.content {on_cluster}
 (
@@ -75,7 +78,7 @@ select
     project, trace_id, span_id, start, input_messages, output_messages, system_instructions,
     tool_definitions, spool_segment
 from {database}.work
-where input_messages != '' or output_messages != '' or system_instructions != '' or tool_definitions != '';
+where has_content;
 
 create table if not exists {database}.verdicts {on_cluster}
 (
@@ -85,7 +88,7 @@ create table if not exists {database}.verdicts {on_cluster}
     guard LowCardinality(String), label LowCardinality(String), direction LowCardinality(String),
     action LowCardinality(String), tripped Bool, failed Bool, probability Float32, threshold Float32,
     duration_ms Float64, revision LowCardinality(String),
-    segments Map(LowCardinality(String), String),
+    segments Map(LowCardinality(String), String), weight UInt32,
     spool_segment LowCardinality(String), stored Date default today(),
     arrived DateTime64(6, 'UTC') default now64(6) codec(Delta, ZSTD(1))
 )
@@ -109,6 +112,7 @@ select
     toFloat64OrZero(verdict['watchpost.guard.duration_ms']) as duration_ms,
     verdict['watchpost.guard.revision'] as revision,
     segments,
+    weight,
     spool_segment
 from {database}.work
 array join verdicts as verdict;

@@ -13,14 +13,15 @@ select
     * except (vcs_revision, agent_name, workflow_name, context_window, system_fingerprint,
         parameters, tool_name, tool_call_id, tool_arguments, tool_result, input_messages,
         output_messages, system_instructions, tool_definitions, verdicts, events, links, attributes,
-        resource, status_message, measured)
-        replace (if(lower(either('watchpost.batch', 'gen_ai.request.batch')) in ('true', '1'), 'batch', service_tier) as service_tier),
+        resource, status_message, measured, adjusted_count, lot, rule, always, kept,
+        fraction, span_weight)
+        replace (has_content and (input_messages != '' or output_messages != '') as has_content,
+            if(lower(either('watchpost.batch', 'gen_ai.request.batch')) in ('true', '1'), 'batch', service_tier) as service_tier),
     counted_up_to(either('gen_ai.usage.image.input_tokens', 'gen_ai.usage.image_input_tokens'), 1e9) as image_input_tokens,
     counted_up_to(either('gen_ai.usage.image.output_tokens', 'gen_ai.usage.image_output_tokens'), 1e9) as image_output_tokens,
     counted_up_to(either('watchpost.usage.images', 'gen_ai.usage.image_count'), 1e5) as images,
     toUInt64(round(least(greatest(ifNotFinite(toFloat64OrZero(either('watchpost.usage.seconds', 'gen_ai.usage.audio_seconds')), 0), 0), 2678400) * 1000)) as media_ms,
     counted_up_to(either('gen_ai.usage.web_search_requests', 'gen_ai.usage.details.web_search_requests'), 1e5) as searches,
-    input_messages != '' or output_messages != '' as has_content,
     if(response_id = '', 0, xxHash32(project, response_id)) as response_key,
     true as counted,
     1 as version
