@@ -126,7 +126,8 @@ def _list_choices(table: Keyed, *, late: bool) -> list[tuple[str, str, str, str]
 def holds_erased(store: Store, secret: str, tables: Sequence[Keyed], segment: str) -> bool:
     """Whether a segment brought anything of anybody erased before: a narrow question a table."""
     bound = {"secret": secret, "erasure": "", "segment": segment}
-    wide = [table for table in tables if "attributes" in table.columns]
+    # Of a span that was sampled out the call may be all there is.
+    wide = [table for table in tables if "attributes" in table.columns or table.name == CALLS]
     return any(
         store.query(
             f"select 1 from {DATABASE}.{table.name} where {SEGMENT} "  # noqa: S608
@@ -194,7 +195,10 @@ def remember_traces(store: Store, secret: str, erasure: str) -> None:
 
 def delete_rows(store: Store, tables: Sequence[Keyed]) -> None:
     """Delete the chosen rows everywhere; when this returns no active part holds any."""
+    counts = count_rows(store, tables)
     for table in tables:
+        if not counts[table.name]:
+            continue
         what = f"delete where {table.condition}"
         if table.is_rollup:
             # Sums stay; the dimension that named somebody goes.
