@@ -265,7 +265,6 @@ def _connect(context: Context) -> Upkeep:
     from watchpost_collector.store.migrate import migrate
     from watchpost_collector.store.prices.own import read_prices_file
     from watchpost_collector.store.retention import Retention
-    from watchpost_collector.store.sampling import Sampling
     from watchpost_collector.store.rollup import declare_segments
     from watchpost_collector.store.sampling import Sampling
     from watchpost_collector.store.upkeep import start_upkeep
