@@ -103,6 +103,8 @@ class Upkeep:
                 self._try(lambda: rollup.close_hours(self._store, quiet_s=rollup.QUIET_S))
                 self._try(self._look_for_unpriced)
                 close_at = time.monotonic() + _EVERY_S
+            elif self.prices.take_alarm():
+                self._try(self._look_for_unpriced)
             for put_in_force in self.rules:
                 self._try(partial(put_in_force, self._store))
             if self.estimates is not None:

@@ -74,6 +74,7 @@ class PriceBook:
         self._own: OwnPrices | None = None
         # Looked up already, each once; what an own rule priced is known after a restart too.
         self._tried: set[Pair] = set()
+        self._alarm = False
 
     @property
     def public(self) -> PublicList:
@@ -173,8 +174,10 @@ class PriceBook:
                 if pair in self._tried:
                     continue
                 self._tried.add(pair)
-                by_rule = own.resolve(*pair) if own is not None else []
-                found.extend(by_rule or self._resolve_public(pair))
+                prices = own.resolve(*pair) if own is not None else []
+                prices = prices or self._resolve_public(pair)
+                self._alarm = self._alarm or not prices
+                found.extend(prices)
             add_prices(self._store, found)
             late = {(price.provider, price.model) for price in found}
             reprice(self._store, late)
@@ -199,6 +202,12 @@ class PriceBook:
     def find_unpriced(self) -> tuple[Unpriced, ...]:
         """The models of the last week's calls that nobody has a price for."""
         return find_unpriced(self._store)
+
+    def take_alarm(self) -> bool:
+        """Whether a model came since the last time that may have no price."""
+        with self._lock:
+            alarm, self._alarm = self._alarm, False
+        return alarm
 
     def _resolve_public(self, pair: Pair) -> list[Price]:
         """What the public list's rules say of a model that has no row yet."""
