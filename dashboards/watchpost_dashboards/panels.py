@@ -14,15 +14,18 @@ _CHOSEN = """
 _MOMENTS = f"NOT ({_LONG}) AND $__timeFilter(start){_CHOSEN}"
 _HOURS = f"({_LONG}) AND hour >= toStartOfHour($__fromTime) AND hour <= $__toTime{_CHOSEN}"
 
-# Each measure of calls and of checks: from the rows, and from the hours.
+# Each measure of calls and of checks: from the rows, each by its weight, and from the hours.
 _CALLS = {
-    "calls": ("count()", "sum(u.calls)"),
-    "usd": ("sum(u.cost)", "sum(u.cost)"),
-    "unpriced": ("countIf(u.price_state = 'unpriced')", "sum(u.unpriced_calls)"),
-    "tokens": ("sum(u.input_tokens + u.output_tokens)", "sum(u.input_tokens + u.output_tokens)"),
-    "tokens_in": ("sum(u.input_tokens)", "sum(u.input_tokens)"),
-    "tokens_out": ("sum(u.output_tokens)", "sum(u.output_tokens)"),
-    "errors": ("countIf(u.status = 'error')", "sum(u.errors)"),
+    "calls": ("sum(u.weight)", "sum(u.calls)"),
+    "usd": ("sum(toDecimal128(u.cost, 9) * u.weight)", "sum(u.cost)"),
+    "unpriced": ("sumIf(u.weight, u.price_state = 'unpriced')", "sum(u.unpriced_calls)"),
+    "tokens": (
+        "sum((u.input_tokens + u.output_tokens) * u.weight)",
+        "sum(u.input_tokens + u.output_tokens)",
+    ),
+    "tokens_in": ("sum(u.input_tokens * u.weight)", "sum(u.input_tokens)"),
+    "tokens_out": ("sum(u.output_tokens * u.weight)", "sum(u.output_tokens)"),
+    "errors": ("sumIf(u.weight, u.status = 'error')", "sum(u.errors)"),
     # The rollup keeps times as a histogram of ln(1 + ms) * 1500.
     "p95_ms": (
         "round(quantile(0.95)(u.duration_ms))",
@@ -30,8 +33,8 @@ _CALLS = {
     ),
 }
 _CHECKS = {
-    "tripped": ("countIf(u.tripped)", "sum(u.tripped)"),
-    "failures": ("countIf(u.failed)", "sum(u.failed)"),
+    "tripped": ("sumIf(u.weight, u.tripped)", "sum(u.tripped)"),
+    "failures": ("sumIf(u.weight, u.failed)", "sum(u.failed)"),
 }
 _CALL_TABLES = ("generations", "usage_hourly")
 _CHECK_TABLES = ("verdicts", "guards_hourly")
@@ -97,7 +100,7 @@ def _grouped(*by: str) -> str:
 
 
 _ERRORS = f"""SELECT * FROM (
-SELECT $__timeInterval(start) AS time, error_type AS series, count() AS errors
+SELECT $__timeInterval(start) AS time, error_type AS series, sum(weight) AS errors
 FROM watchpost.generations
 WHERE {_MOMENTS} AND status = 'error'
 GROUP BY time, series

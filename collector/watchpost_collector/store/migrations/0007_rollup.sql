@@ -1,6 +1,7 @@
 -- Hours: a closed hour is counted once and kept; an open one is read from the calls as they are, so the
 -- views below equal the sums over `generations` and `verdicts` at every moment. A write to a closed
 -- hour opens it again (an `hours` row later than its closing) until the rollup job has counted it anew.
+-- Every sum is of what a row stands for: 1, unless its emitter sampled (times stay those of the rows).
 
 create table if not exists {database}.hours {on_cluster}
 (
@@ -69,16 +70,17 @@ select
     toStartOfHour(g.start) as hour, project, service, service_version, environment, operation, provider,
     model, prompt_name, prompt_version,
     mapSort(mapFilter((key, value) -> has((select groupArray(key) from {database}.segment_keys final where declared), key), g.segments)) as segments,
-    count() as calls, countIf(status = 'error') as errors, countIf(blocked) as blocked_calls,
-    countIf(price_state = 'unpriced') as unpriced_calls,
-    countIf(usage_source = 'none') as no_usage_calls,
-    countIf(usage_source = 'estimated') as estimated_calls,
-    sum(g.input_tokens) as input_tokens, sum(g.output_tokens) as output_tokens,
-    sum(g.cache_read_tokens) as cache_read_tokens, sum(g.cache_write_tokens) as cache_write_tokens,
-    sum(g.reasoning_tokens) as reasoning_tokens,
-    sum(toDecimal128(ifNull(g.cost, 0), 9)) as cost,
-    sum(g.duration_ms) as duration_ms_sum,
-    sumMapIf(map(toString(g.error_type), toUInt64(1)), status = 'error') as error_types,
+    sum(g.weight) as calls, sumIf(g.weight, status = 'error') as errors, sumIf(g.weight, blocked) as blocked_calls,
+    sumIf(g.weight, price_state = 'unpriced') as unpriced_calls,
+    sumIf(g.weight, usage_source = 'none') as no_usage_calls,
+    sumIf(g.weight, usage_source = 'estimated') as estimated_calls,
+    sum(g.input_tokens * g.weight) as input_tokens, sum(g.output_tokens * g.weight) as output_tokens,
+    sum(g.cache_read_tokens * g.weight) as cache_read_tokens,
+    sum(g.cache_write_tokens * g.weight) as cache_write_tokens,
+    sum(g.reasoning_tokens * g.weight) as reasoning_tokens,
+    sum(toDecimal128(ifNull(g.cost, 0), 9) * g.weight) as cost,
+    sum(g.duration_ms * g.weight) as duration_ms_sum,
+    sumMapIf(map(toString(g.error_type), toUInt64(g.weight)), status = 'error') as error_types,
     quantilesTimingState(0.5, 0.95)(log(1 + g.duration_ms) * 1500) as duration_state,
     quantilesTimingStateIf(0.5, 0.95)(log(1 + ifNull(g.ttft_ms, 0)) * 1500, g.ttft_ms is not null) as ttft_state
 from {database}.generations as g
@@ -110,9 +112,9 @@ select
     toStartOfHour(v.start) as hour, project, service, environment, model, prompt_name, prompt_version,
     guard, direction, action,
     mapSort(mapFilter((key, value) -> has((select groupArray(key) from {database}.segment_keys final where declared), key), v.segments)) as segments,
-    count() as checks, countIf(v.tripped) as tripped, countIf(v.failed) as failed,
-    sumMapIf(map(toString(v.label), toUInt64(1)), v.tripped and v.label != '') as labels,
-    sum(v.duration_ms) as duration_ms_sum,
+    sum(v.weight) as checks, sumIf(v.weight, v.tripped) as tripped, sumIf(v.weight, v.failed) as failed,
+    sumMapIf(map(toString(v.label), toUInt64(v.weight)), v.tripped and v.label != '') as labels,
+    sum(v.duration_ms * v.weight) as duration_ms_sum,
     quantilesTimingState(0.5, 0.95)(log(1 + v.duration_ms) * 1500) as duration_state
 from {database}.verdicts as v
 where toStartOfHour(v.start) in (select hour from {database}.open_hours)
