@@ -43,6 +43,7 @@ from watchpost_collector.set_aside import SetAside
 from watchpost_collector.settings import ServerSettings
 from watchpost_collector.signals import SIGNALS, TRACES, read_signal
 from watchpost_collector.spool import Spool
+from watchpost_collector.telemetry import choose_way, report_always
 from watchpost_collector.throttle import Throttle
 
 if TYPE_CHECKING:
@@ -122,11 +123,13 @@ async def serve(
     say(f"taking spans at {urls.otlp}/v1/traces; loading the engine")
     grpc = asyncio.create_task(_open_grpc(reception, settings.host, grpc_place))
     opening = asyncio.create_task(_open(context, grpc, page, query, load_page, urls, say))
+    telling = asyncio.create_task(_tell_of_itself(context, reception))
     stopping = asyncio.create_task(stop.wait())
     await asyncio.wait([stopping, opening], return_when=asyncio.FIRST_COMPLETED)
     if opening.done() and opening.exception() is None:
         await stopping
     say("stopping: sealing and flushing what was acknowledged")
+    telling.cancel()
     for listener in listeners:
         listener.should_exit = True
     await asyncio.gather(*serving, _close_grpc(grpc))
@@ -143,6 +146,13 @@ def _open_reception(context: Context) -> Reception:
         context.throttle,
         context.redaction,
     )
+
+
+async def _tell_of_itself(context: Context, reception: Reception) -> None:
+    settings = context.settings
+    send = choose_way(settings.telemetry, reception)
+    if send is not None:
+        await report_always(context, send, settings.telemetry_every_s)
 
 
 def _keep_leftovers_private(data: Path) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from watchpost.errors import ConfigError
 from watchpost_collector.reception import IntakeLimits
 from watchpost_collector.set_aside import SetAsideBounds
 from watchpost_collector.spool import Limits
@@ -19,6 +20,7 @@ PRICES_SETTING = "WATCHPOST_PRICES"
 ESTIMATE_SETTING = "WATCHPOST_ESTIMATE_TOKENS"
 REDACT_SETTING = "WATCHPOST_REDACT"
 CLUSTER_SETTING = "WATCHPOST_CLUSTER"
+TELEMETRY_SETTING = "WATCHPOST_TELEMETRY"
 _OFF = ("0", "false", "no", "off")
 
 
@@ -43,6 +45,8 @@ class ServerSettings:
     estimate_tokens: bool = True
     redact: str = ""
     cluster: str = ""
+    telemetry: str = "here"
+    telemetry_every_s: float = 60.0
     spool: Limits = field(default_factory=Limits)
     set_aside: SetAsideBounds = field(default_factory=SetAsideBounds)
     intake: IntakeLimits = field(default_factory=IntakeLimits)
@@ -51,6 +55,15 @@ class ServerSettings:
 def default_data(environ: Mapping[str, str]) -> Path:
     """The directory of everything kept: WATCHPOST_DATA, else ./watchpost-data."""
     return Path(environ.get(DATA_SETTING) or "watchpost-data").absolute()
+
+
+def read_telemetry(given: str | None, environ: Mapping[str, str]) -> str:
+    """Where own telemetry goes: what was given, else WATCHPOST_TELEMETRY, else `here`."""
+    where = given or environ.get(TELEMETRY_SETTING) or "here"
+    if where not in ("here", "off") and not where.startswith(("http://", "https://")):
+        cure = "say here, off, or an address such as http://collector:4318"
+        raise ConfigError(TELEMETRY_SETTING, where, cure)
+    return where
 
 
 def default_prices(environ: Mapping[str, str]) -> Path | None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import shutil
+import signal
 import sys
 import tempfile
 import time
@@ -31,6 +32,8 @@ def main() -> int:
     )
     parser.add_argument("--keep", action="store_true", help="keep the files of runs that failed")
     given = parser.parse_args()
+    # Ended from outside it takes its servers, its database and its disks along.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     began = time.monotonic()
     outcomes: list[Outcome] = []
     place = Path(tempfile.mkdtemp(prefix="watchpost-chaos-"))

@@ -52,7 +52,7 @@ class Outcome:
 class ChaosRun:
     """One run's server, disk, database and traffic."""
 
-    def __init__(self, seed: int, directory: Path, database: Database | None, disk: SmallDisk):
+    def __init__(self, seed: int, database: Database | None, disk: SmallDisk) -> None:
         self.outcome = Outcome(seed, "server" if database else "embedded")
         self._dice = random.Random(seed)
         self._project = f"chaos-{seed}"
@@ -60,7 +60,7 @@ class ChaosRun:
         self._data = disk.place / "data"
         self._sent = Exporter(build_requests(self._dice, 30, self._project))
         self._spare = build_requests(self._dice, 12, self._project)
-        self._directory = directory
+        self._server: RunningServer | None = None
 
     def play(self) -> Outcome:
         """Play every round, heal, and compare."""
@@ -77,12 +77,17 @@ class ChaosRun:
         self.outcome.seconds = time.monotonic() - began
         return self.outcome
 
+    def close(self) -> None:
+        """End the server, whatever happened."""
+        if self._server is not None:
+            self._server.kill()
+
     def _start(self, fault: str = "", interval_s: float = 600.0) -> RunningServer:
         environ = {"WATCHPOST_FAULT": fault} if fault else {}
         options = ["--flush-interval", str(interval_s)]
         if self._database:
             options += ["--store", self._database.dsn]
-        server = RunningServer(self._data, *options, environ=environ)
+        self._server = server = RunningServer(self._data, *options, environ=environ)
         wait = self._dice.random() < 0.5
         try:
             server.start_without_store()
@@ -209,7 +214,8 @@ def play_run(seed: int, directory: Path, database: Database | None) -> Outcome:
     """Play the run of a seed in a directory of its own."""
     directory.mkdir(parents=True)
     with SmallDisk(directory / "disk", _DISK_MEGABYTES) as disk:
-        return ChaosRun(seed, directory, database, disk).play()
+        with contextlib.closing(ChaosRun(seed, database, disk)) as run:
+            return run.play()
 
 
 def _provoke(server: RunningServer) -> None:

@@ -9,6 +9,7 @@ import argparse
 import logging
 import os
 import sys
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -23,11 +24,13 @@ from watchpost_collector.settings import (
     PRICES_SETTING,
     REDACT_SETTING,
     STORE_SETTING,
+    TELEMETRY_SETTING,
     ServerSettings,
     default_data,
     default_estimate,
     default_prices,
     default_store,
+    read_telemetry,
 )
 from watchpost_collector.spool import WHEN_OLD, Limits
 
@@ -60,6 +63,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--spool-when-old", choices=WHEN_OLD, default=spool.when_old, help=old)
     add("--set-aside-bytes", type=int, default=aside.bytes, help="bytes kept of what is poisoned")
     add("--set-aside-age", type=float, default=aside.age_s, help="seconds it is kept")
+    told = "where metrics of the collector itself go: here, off, or an OTLP address"
+    add("--telemetry", metavar="WHERE", help=f"{told} ({TELEMETRY_SETTING})")
+    add("--telemetry-interval", type=float, default=60.0, help="seconds between them")
     add("--max-request-bytes", type=int, default=intake.request_bytes, help="of one request")
 
 
@@ -87,6 +93,8 @@ def read_settings(given: argparse.Namespace) -> ServerSettings:
             bound_age_s=given.spool_age,
             when_old=given.spool_when_old,
         ),
+        telemetry=read_telemetry(given.telemetry, os.environ),
+        telemetry_every_s=given.telemetry_interval,
         set_aside=SetAsideBounds(given.set_aside_bytes, given.set_aside_age),
         intake=IntakeLimits(request_bytes=given.max_request_bytes),
     )
@@ -111,5 +119,7 @@ def run(given: argparse.Namespace) -> int:
 
 
 def _say(line: str) -> None:
-    sys.stdout.write(f"watchpost: {line}\n" if line != "ready" else "ready\n")
-    sys.stdout.flush()
+    # A full disk under a redirected output is no reason to stop taking spans.
+    with suppress(OSError):
+        sys.stdout.write(f"watchpost: {line}\n" if line != "ready" else "ready\n")
+        sys.stdout.flush()
