@@ -18,6 +18,7 @@ DATA_SETTING = "WATCHPOST_DATA"
 STORE_SETTING = "WATCHPOST_STORE"
 PRICES_SETTING = "WATCHPOST_PRICES"
 ESTIMATE_SETTING = "WATCHPOST_ESTIMATE_TOKENS"
+SEGMENTS_SETTING = "WATCHPOST_SEGMENTS"
 REDACT_SETTING = "WATCHPOST_REDACT"
 CLUSTER_SETTING = "WATCHPOST_CLUSTER"
 TELEMETRY_SETTING = "WATCHPOST_TELEMETRY"
@@ -28,8 +29,9 @@ _OFF = ("0", "false", "no", "off")
 class ServerSettings:
     """Everything `watchpost up` can be told. Port 0 takes a free one.
 
-    `grpc_port` None: no gRPC. `redact` names guards and YAML files of patterns, `cluster` the
-    server's cluster over whose replicas the tables are made.
+    `grpc_port` None: no gRPC. `segments` are the keys of user segments that the rollups keep apart
+    (None: those the store was told before). `redact` names guards and YAML files of patterns,
+    `cluster` the server's cluster over whose replicas the tables are made.
     """
 
     data: Path
@@ -44,6 +46,7 @@ class ServerSettings:
     prices_file: Path | None = None
     estimate_tokens: bool = True
     redact: str = ""
+    segments: tuple[str, ...] | None = None
     cluster: str = ""
     telemetry: str = "here"
     telemetry_every_s: float = 60.0
@@ -75,6 +78,18 @@ def default_prices(environ: Mapping[str, str]) -> Path | None:
 def default_estimate(environ: Mapping[str, str]) -> bool:
     """Whether tokens nobody reported are counted here: WATCHPOST_ESTIMATE_TOKENS, else yes."""
     return environ.get(ESTIMATE_SETTING, "").lower() not in _OFF
+
+
+def default_segments(environ: Mapping[str, str]) -> str | None:
+    """The declared segment keys: WATCHPOST_SEGMENTS, else none said."""
+    return environ.get(SEGMENTS_SETTING)
+
+
+def read_segments(text: str | None) -> tuple[str, ...] | None:
+    """Keys out of `plan,region`; None where nothing was said, () where nothing is wanted."""
+    if text is None:
+        return None
+    return tuple(key.strip() for key in text.split(",") if key.strip())
 
 
 def default_store(data: Path, environ: Mapping[str, str]) -> str:

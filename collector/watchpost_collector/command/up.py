@@ -23,13 +23,16 @@ from watchpost_collector.settings import (
     ESTIMATE_SETTING,
     PRICES_SETTING,
     REDACT_SETTING,
+    SEGMENTS_SETTING,
     STORE_SETTING,
     TELEMETRY_SETTING,
     ServerSettings,
     default_data,
     default_estimate,
     default_prices,
+    default_segments,
     default_store,
+    read_segments,
     read_telemetry,
 )
 from watchpost_collector.spool import WHEN_OLD, Limits
@@ -49,6 +52,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--allow-host", action="append", default=[], help="a name browsers may reach this by")
     add("--keys", type=Path, help="file of keys (or WATCHPOST_KEYS)")
     add("--prices", type=Path, help=f"YAML file of your own prices ({PRICES_SETTING})")
+    told = "user segments the hourly rollups keep apart, at most 8"
+    add("--segments", metavar="KEYS", help=f"{told}: plan,region ({SEGMENTS_SETTING})")
     told = f"leave calls whose emitter reported no tokens uncounted ({ESTIMATE_SETTING}=off)"
     add("--no-token-estimates", action="store_true", help=told)
     told = "mask what these guards, or a YAML file of patterns, find, before anything is kept"
@@ -82,6 +87,9 @@ def read_settings(given: argparse.Namespace) -> ServerSettings:
         allow_hosts=tuple(given.allow_host),
         keys_file=given.keys,
         prices_file=given.prices.absolute() if given.prices else default_prices(os.environ),
+        segments=read_segments(
+            given.segments if given.segments is not None else default_segments(os.environ)
+        ),
         estimate_tokens=not given.no_token_estimates and default_estimate(os.environ),
         redact=given.redact or os.environ.get(REDACT_SETTING, ""),
         cluster=given.cluster or os.environ.get(CLUSTER_SETTING, ""),

@@ -30,12 +30,14 @@ MOST_SEGMENT_KEYS = 8
 _HOURS_AT_ONCE = 24
 
 
-def declare_segments(store: Store, keys: Sequence[str]) -> list[str]:
+def declare_segments(store: Store, keys: Sequence[str] | None) -> list[str]:
     """Make these user segments, and no others, dimensions of the rollups from now on.
 
-    Returns the keys whose part changed. Hours that are closed stay as they were counted. Raises
-    ConfigError for more than eight.
+    None leaves it as it is. Returns the keys whose part changed. Hours that are closed stay as they
+    were counted. Raises ConfigError for more than eight.
     """
+    if keys is None:
+        return []
     wanted = set(keys)
     if len(wanted) > MOST_SEGMENT_KEYS:
         raise ConfigError(
@@ -46,8 +48,12 @@ def declare_segments(store: Store, keys: Sequence[str]) -> list[str]:
     rows = store.query("select key from watchpost.segment_keys final where declared")
     changed = sorted(wanted ^ {str(key) for (key,) in rows})
     if changed:
-        store.insert_rows(
-            "segment_keys", ["key", "declared"], [[key, key in wanted] for key in changed]
+        # With their time, because the same rows again would be taken for a repeated insert.
+        store.command(
+            "insert into watchpost.segment_keys (key, declared, at) "
+            "select arrayJoin({changed:Array(String)}) as key, "
+            "has({wanted:Array(String)}, key), now64(6)",
+            {"changed": changed, "wanted": sorted(wanted)},
         )
     return changed
 
