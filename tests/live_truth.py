@@ -69,6 +69,30 @@ def check(server: RunningServer, recording: Recording) -> dict[str, Landed]:
     return found
 
 
+def find_lost(server: RunningServer, recording: Recording) -> list[str]:
+    """The attributes of spans that were sent, have no column and cannot be queried: none."""
+    rows = server.query(
+        f"select attributes from watchpost.spans where service = '{recording.service}'"
+    )
+    kept = {(key, value) for (attributes,) in rows for key, value in attributes.items()}
+    named = {name for (name,) in server.query("select name from watchpost.names")}
+    return sorted(
+        f"{key} = {value!r}"
+        for sent in recording.sent
+        for key, value in sent.attributes.items()
+        if sent.kind == "span"
+        and isinstance(value, str)
+        and value
+        and key not in named
+        and not key.startswith((*_LISTED, "event "))
+        and (key, value) not in kept
+    )
+
+
+# Lists written as keys become messages and tools; events stand beside the attributes.
+_LISTED = ("llm.input_messages.", "llm.output_messages.", "llm.tools.")
+
+
 def _check_silence(server: RunningServer, recording: Recording, moment: Moment) -> Landed:
     """A call that the emitter lets pass: nothing of it left, and nothing is counted."""
     landed = Landed()

@@ -11,7 +11,7 @@ from dataclasses import replace
 import pytest
 from emitter_venvs import build_environment
 from live_emitters import Recording, record
-from live_truth import check
+from live_truth import check, find_lost
 from running_server import RunningServer
 
 # The two that are installed quickest.
@@ -36,6 +36,13 @@ def test_what_an_emitter_sends_of_a_call_lands_and_the_rest_was_not_sent(
     assert recordings[emitter].refused == []
     assert {name: landed.wrong for name, landed in found.items() if landed.wrong} == {}
     assert all(landed.right for landed in found.values())
+
+
+@pytest.mark.parametrize("emitter", EMITTERS)
+def test_what_an_emitter_sends_and_has_no_column_can_be_queried(
+    server: RunningServer, recordings: dict[str, Recording], emitter: str
+) -> None:
+    assert find_lost(server, recordings[emitter]) == []
 
 
 def test_the_check_knows_what_was_sent_and_landed_wrong_from_what_was_not_sent(
