@@ -15,13 +15,10 @@ import os
 import signal
 import socket
 import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
-
-import uvicorn
 
 from watchpost.errors import ConfigError
 from watchpost_collector.context import Context
@@ -29,9 +26,17 @@ from watchpost_collector.counters import Counters
 from watchpost_collector.digests import Digests
 from watchpost_collector.flush import Flusher
 from watchpost_collector.keys import Keys
-from watchpost_collector.origin import App, OriginGuard, Receive, Scope, Send, served_hosts
+from watchpost_collector.listening import (
+    GRACE_S,
+    Listener,
+    Urls,
+    bind,
+    configure,
+    name_urls,
+    reserve,
+)
+from watchpost_collector.origin import OriginGuard, Receive, Scope, Send, served_hosts
 from watchpost_collector.otlp_app import OtlpApp
-from watchpost_collector.patience import PatientProtocol
 from watchpost_collector.private_files import lock_directory, make_private, write_private
 from watchpost_collector.projects import watch_projects
 from watchpost_collector.query.facade import Facade
@@ -55,20 +60,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _REOPEN_S = 5.0
-_GRACE_S = 3
-_CONNECTIONS = 4096
 _PATIENCE_S = 25.0
 Say = Callable[[str], None]
-
-
-@dataclass(frozen=True, slots=True)
-class Urls:
-    """Where the server is to be reached."""
-
-    otlp: str
-    query: str
-    page: str
-    grpc: str = ""
 
 
 @runtime_checkable
@@ -77,14 +70,6 @@ class ClosablePage(Protocol):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None: ...
     async def close(self) -> None: ...
-
-
-class _Listener(uvicorn.Server):
-    """A uvicorn server that leaves signals to us: there are two of them in one process."""
-
-    @contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
 
 
 async def serve(
@@ -101,9 +86,9 @@ async def serve(
     make_private(settings.data, "--data")
     lock_directory(settings.data, "--data")
     _keep_leftovers_private(settings.data)
-    sockets = [_bind(settings.host, settings.port, "--port")]
-    sockets.append(_bind(settings.host, settings.query_port, "--query-port"))
-    grpc_place = _reserve(settings)
+    sockets = [bind(settings.host, settings.port, "--port")]
+    sockets.append(bind(settings.host, settings.query_port, "--query-port"))
+    grpc_place = reserve(settings)
     context = build_context(settings, keys)
     context.query_port = sockets[1].getsockname()[1]
     page, query = Switch(), Switch()
@@ -111,10 +96,10 @@ async def serve(
     otlp = OtlpApp(reception)
     hosts = served_hosts(settings.host, settings.allow_hosts)
     listeners = [
-        _Listener(_configure(OriginGuard(build_app(context, otlp, page), hosts))),
-        _Listener(_configure(OriginGuard(query, hosts, forms=True, links=False))),
+        Listener(configure(OriginGuard(build_app(context, otlp, page), hosts))),
+        Listener(configure(OriginGuard(query, hosts, forms=True, links=False))),
     ]
-    urls = _name_urls(settings, sockets, grpc_place)
+    urls = name_urls(settings, sockets, grpc_place)
     stop = _catch_signals()
     serving = [
         asyncio.create_task(listener.serve([bound]))
@@ -246,7 +231,7 @@ async def _close_grpc(opening: asyncio.Task[OtlpGrpc | None]) -> None:
     await asyncio.wait([opening])
     # What went wrong with it is raised by the one who waited for it to open.
     if opening.exception() is None and (server := opening.result()) is not None:
-        await server.stop(_GRACE_S)
+        await server.stop(GRACE_S)
 
 
 async def _open_store(context: Context, say: Say) -> None:
@@ -352,58 +337,6 @@ async def _close_store(context: Context) -> None:
         await asyncio.to_thread(context.opened_reader.close)
     if context.opened_store is not None:
         await asyncio.to_thread(context.opened_store.close)
-
-
-def _configure(app: App) -> uvicorn.Config:
-    return uvicorn.Config(
-        app,
-        http=PatientProtocol,
-        # Beyond this many connections at once the answer is 503.
-        limit_concurrency=_CONNECTIONS,
-        # Whoever sends what is no HTTP must not fill the disk with being told so.
-        log_level="error",
-        lifespan="off",
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        # A proxy's headers are not believed: the origin guard judges what was really asked.
-        proxy_headers=False,
-        timeout_graceful_shutdown=_GRACE_S,
-    )
-
-
-def _bind(host: str, port: int, setting: str, *, listen: bool = True) -> socket.socket:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    bound = socket.socket(family, socket.SOCK_STREAM)
-    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        bound.bind((host, port))
-        if listen:
-            bound.listen(1024)
-    except OSError as error:
-        bound.close()
-        cure = f"{error.strerror}; stop what uses it, or choose another (0 takes a free one)"
-        raise ConfigError(setting, f"{host}:{port}", cure) from error
-    bound.setblocking(False)
-    return bound
-
-
-def _reserve(settings: ServerSettings) -> socket.socket | None:
-    """The gRPC port, bound so that nobody else takes it before gRPC itself can listen there."""
-    if settings.grpc_port is None:
-        return None
-    return _bind(settings.host, settings.grpc_port, "--grpc-port", listen=False)
-
-
-def _name_urls(
-    settings: ServerSettings, sockets: list[socket.socket], grpc: socket.socket | None
-) -> Urls:
-    host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(settings.host, settings.host)  # noqa: S104
-    if ":" in host and not host.startswith("["):
-        host = f"[{host}]"
-    named = [f"http://{host}:{bound.getsockname()[1]}" for bound in (*sockets, grpc) if bound]
-    main, query, *more = named
-    return Urls(otlp=main, query=query, page=main, grpc="".join(more))
 
 
 def _catch_signals() -> asyncio.Event:
