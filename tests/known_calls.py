@@ -54,6 +54,7 @@ class PlainSpan:
     scope: str = ""
     resource: Mapping[str, Any] = field(default_factory=dict)
     events: list[Mapping[str, Any]] = field(default_factory=list)
+    trace_state: str = ""
 
 
 def list_dialects() -> list[str]:
@@ -112,6 +113,7 @@ def build_request(spans: list[PlainSpan]) -> ExportTraceServiceRequest:
             parent_span_id=bytes.fromhex(span.parent_span_id),
             start_time_unix_nano=span.start_ns,
             end_time_unix_nano=span.end_ns,
+            trace_state=span.trace_state,
         )
         out.status.code = _STATUS.get(span.status, 0)
         out.status.message = span.status_message

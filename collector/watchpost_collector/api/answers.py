@@ -80,7 +80,9 @@ def read_trace(reader: Reader, question: Question) -> Row:
     """One trace: spans, counted calls, verdicts, messages. BadQuestion 404 if it is not there."""
     bound = {"trace": question.name, "limit": MOST_SPANS + 1}
     spans = _read(reader, question, queries.TRACE_SPANS, bound)
-    if not spans:
+    calls = _read(reader, question, queries.TRACE_CALLS, bound)
+    # The calls of a trace that was sampled out are there nevertheless.
+    if not spans and not calls:
         raise BadQuestion("there is no such trace in this project", status=404)
     content: list[Row] = []
     left_out = 0
@@ -95,7 +97,7 @@ def read_trace(reader: Reader, question: Question) -> Row:
         "trace_id": question.name,
         "spans": spans[:MOST_SPANS],
         "more_spans": len(spans) > MOST_SPANS,
-        "generations": _read(reader, question, queries.TRACE_CALLS, bound),
+        "generations": calls,
         "verdicts": _read(reader, question, queries.TRACE_VERDICTS, bound),
         "content": content,
         "content_left_out": left_out,

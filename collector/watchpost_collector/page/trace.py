@@ -90,7 +90,10 @@ class TracePage:
         with self._main:
             if not trace.spans:
                 text("h1", "No such trace", test="no-trace")
-                text("p", "It is not stored (yet), or it was deleted.", "muted")
+                why = "It is not stored (yet), or it was deleted."
+                if trace.totals["calls"]:
+                    why = "Its spans were sampled out; its calls are counted in every total."
+                text("p", why, "muted")
                 return
             self._verdicts = trace.verdicts
             self._draw_head(trace)
@@ -114,6 +117,9 @@ class TracePage:
                 chip(f"{trace.errors} with errors", "bad")
             if any(span["blocked"] for span in spans):
                 chip("blocked", "warn")
+            calls = sum(bool(span["counted"]) for span in spans)
+            if len(spans) < SPAN_LIMIT and calls < totals["calls"]:
+                chip("sampled: not every span is stored", "violet")
             for guard in _tripped([v for found in trace.verdicts.values() for v in found]):
                 chip(guard, "violet")
         cost = format_money(totals["cost"]) if totals["cost"] is not None else ""
