@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import resource
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
@@ -17,6 +17,7 @@ from typing import Literal
 from watchpost_collector.context import Context
 from watchpost_collector.histogram import Distribution
 from watchpost_collector.signals import LOGS, METRICS
+from watchpost_collector.spool import Spool
 
 Kind = Literal["counter", "gauge", "histogram"]
 _FATES = ("stored", "refused", "deduplicated", "set_aside", "dropped")
@@ -141,12 +142,16 @@ def _read_projects(context: Context, project: str) -> Iterator[Reading]:
 
 
 def _read_spool(context: Context) -> Iterator[Reading]:
-    spool = context.spool
-    yield _gauge("spool_bytes", "Bytes accepted and not stored yet.", spool.waiting_bytes, "By")
-    yield _gauge("spool_limit_bytes", "Bytes that may wait.", spool.limits.bound_bytes, "By")
-    yield _gauge("spool_segments", "Sealed segments that wait.", spool.waiting_segments)
-    yield _gauge("spool_oldest_seconds", "Age of the oldest of them.", spool.oldest_s, "s")
-    yield _gauge("spool_limit_seconds", "Age it may reach.", spool.limits.bound_age_s, "s")
+    measured: tuple[tuple[str, str, str, Callable[[Spool], float]], ...] = (
+        ("bytes", "Bytes accepted and not stored yet.", "By", lambda spool: spool.waiting_bytes),
+        ("limit_bytes", "Bytes that may wait.", "By", lambda spool: spool.limits.bound_bytes),
+        ("segments", "Sealed segments that wait.", "1", lambda spool: spool.waiting_segments),
+        ("oldest_seconds", "Age of the oldest of them.", "s", lambda spool: spool.oldest_s),
+        ("limit_seconds", "Age it may reach.", "s", lambda spool: spool.limits.bound_age_s),
+    )
+    for name, told, unit, read in measured:
+        samples = (Sample(read(s), {"signal": of}) for of, s in sorted(context.spools.items()))
+        yield Reading(f"watchpost_spool_{name}", "gauge", told, unit, tuple(samples))
     state = context.flusher.state.name
     yield Reading(
         "watchpost_store_state",

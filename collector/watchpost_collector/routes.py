@@ -100,9 +100,14 @@ async def _answer_health(context: Context, scope: Scope, send: Send) -> None:
         return
     state = context.flusher.state
     status = {"starting": "starting", "ready": "ok", "away": "degraded"}[state.name]
-    if context.spool.oldest_s > context.spool.limits.bound_age_s:
+    if _read_oldest(context) > context.settings.spool.bound_age_s:
         status = "degraded"
     await send_json(send, 200, {"status": status, "store": state.name})
+
+
+def _read_oldest(context: Context) -> float:
+    """Seconds that the oldest segment of any signal has waited."""
+    return max(spool.oldest_s for spool in context.spools.values())
 
 
 async def _answer_metrics(context: Context, scope: Scope, send: Send) -> None:
@@ -141,9 +146,9 @@ async def _answer_status(context: Context, scope: Scope, send: Send) -> None:
         **_read_counters(context),
         "throttled": throttled,
         "spool": {
-            "waiting_bytes": context.spool.waiting_bytes,
+            "waiting_bytes": sum(spool.waiting_bytes for spool in context.spools.values()),
             "bound_bytes": context.settings.spool.bound_bytes,
-            "oldest_s": round(context.spool.oldest_s, 3),
+            "oldest_s": round(_read_oldest(context), 3),
             "bound_age_s": context.settings.spool.bound_age_s,
             "when_old": context.settings.spool.when_old,
         },
