@@ -20,22 +20,24 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from emitter_venvs import list_emitters
 from live_emitters import record
-from live_truth import Landed, check
+from live_truth import Landed, check, find_lost
 from running_server import RunningServer
 
 
-def run(emitters: list[str]) -> dict[str, dict[str, Landed]]:
-    """What became of every call of every emitter."""
+def run(emitters: list[str]) -> tuple[dict[str, dict[str, Landed]], dict[str, list[str]]]:
+    """What became of every call of every emitter, and which attributes and requests were lost."""
     with (
         tempfile.TemporaryDirectory(prefix="watchpost-interop-") as place,
         RunningServer(Path(place) / "data") as server,
     ):
         recordings = [record(emitter, server) for emitter in emitters]
         server.flush()
-        return {one.emitter: check(server, one) for one in recordings}
+        found = {one.emitter: check(server, one) for one in recordings}
+        lost = {one.emitter: [*one.refused, *find_lost(server, one)] for one in recordings}
+    return found, lost
 
 
-def print_table(found: Mapping[str, Mapping[str, Landed]]) -> None:
+def print_table(found: Mapping[str, Mapping[str, Landed]], lost: Mapping[str, list[str]]) -> None:
     """One line a call, what its emitter does not emit, and one line an emitter."""
     for emitter, calls in found.items():
         for name, landed in calls.items():
@@ -49,7 +51,8 @@ def print_table(found: Mapping[str, Mapping[str, Landed]]) -> None:
         wrong = sum(len(landed.wrong) for landed in calls.values())
         print(
             f"{emitter:<14} {right} of {len(calls)} calls right; "
-            f"{facts} facts landed, {absent} not emitted, {wrong} wrong"
+            f"{facts} facts landed, {absent} not emitted, {wrong} wrong; "
+            + (f"lost: {'; '.join(lost[emitter])}" if lost[emitter] else "nothing lost")
         )
 
 
@@ -59,15 +62,16 @@ def main() -> int:
     parser.add_argument("emitters", nargs="*", help=f"of {', '.join(list_emitters())}; default all")
     parser.add_argument("--json", action="store_true", help="the last line is one JSON object")
     given = parser.parse_args()
-    found = run(given.emitters or list_emitters())
-    print_table(found)
+    found, lost = run(given.emitters or list_emitters())
+    print_table(found, lost)
     if given.json:
         cells = {
             emitter: {name: landed.wrong for name, landed in calls.items()}
             for emitter, calls in found.items()
         }
-        print(json.dumps({"emitters": cells}))
-    return int(any(landed.wrong for calls in found.values() for landed in calls.values()))
+        print(json.dumps({"emitters": cells, "lost": lost}))
+    wrong = any(landed.wrong for calls in found.values() for landed in calls.values())
+    return int(wrong or any(lost.values()))
 
 
 if __name__ == "__main__":
