@@ -12,11 +12,13 @@ from watchpost.errors import ConfigError
 from watchpost_collector.command import main
 from watchpost_collector.projects import (
     DEFAULT_DAYS,
+    DEFAULT_SAMPLING,
     FILE_NAME,
     Projects,
     Rules,
     change_rules,
     set_days,
+    set_sampling,
     watch_projects,
 )
 
@@ -58,6 +60,11 @@ def test_rules_survive_being_written_and_read(tmp_path: Path) -> None:
         {"a b": {}},
         {"shop": {"days": {"rollups": 30}}},
         {"*": {"days": {"spans": 9000}}},
+        {"shop": {"sampling": {"keep": 0}}},
+        {"shop": {"sampling": {"keep": 1.5}}},
+        {"shop": {"sampling": {"content": -0.1}}},
+        {"shop": {"sampling": {"slow_ms": True}}},
+        {"shop": {"sampling": {"share": 0.5}}},
         ["shop"],
     ],
 )
@@ -98,9 +105,33 @@ def test_days_are_set_for_one_project_or_all_and_taken_back(
     assert capsys.readouterr().out.splitlines()[1].split()[:2] == ["*", "14"]
 
 
+def test_a_share_is_set_for_one_project_or_all_inherited_and_taken_back(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = ("--data", str(tmp_path))
+    assert main(["sampling", "set", "--keep", "0.1", "--slow-ms", "5000", *data]) == 0
+    shop = ("sampling", "set", "--project", "shop", *data)
+    assert main([*shop, "--keep", "0.5", "--content", "0"]) == 0
+    assert watch_projects(tmp_path).read().list_sampling() == {
+        "*": {**DEFAULT_SAMPLING, "keep": 0.1, "slow_ms": 5000},
+        "shop": {"keep": 0.5, "content": 0, "slow_ms": 5000},
+    }
+    assert main([*shop, "--keep", "default"]) == 0
+    capsys.readouterr()
+    assert main(["sampling", "list", *data]) == 0
+    rows = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert rows[1:] == [["*", "0.1", "1", "5000"], ["shop", "0.1", "0", "5000"]]
+    change_rules(tmp_path, "shop", lambda rules: set_sampling(rules, content=None))
+    assert set(watch_projects(tmp_path).read().list_sampling()) == {"*"}
+
+
 @pytest.mark.parametrize(
     "words",
     [
+        ["sampling", "set", "--keep", "0"],
+        ["sampling", "set", "--keep", "nan"],
+        ["sampling", "set", "--content", "most"],
+        ["sampling", "set", "--slow-ms", "-1"],
         ["projects", "set", "shop", "--spans-per-second", "-1"],
         ["projects", "set", "shop", "--bytes-per-second", "nan"],
         ["projects", "set", "a b"],
