@@ -8,6 +8,7 @@ It does not know HTTP or files.
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
@@ -38,6 +39,7 @@ from watchpost_collector.store.prices.table import (
 )
 
 Pair = tuple[str, str]
+_READ_AGAIN_S = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +74,7 @@ class PriceBook:
         self._history = threading.Lock()
         self._public: PublicList | None = None
         self._own: OwnPrices | None = None
+        self._own_read_again_at = 0.0
         # Looked up already, each once; what an own rule priced is known after a restart too.
         self._tried: set[Pair] = set()
         self._alarm = False
@@ -93,7 +96,12 @@ class PriceBook:
     def own(self) -> OwnPrices | None:
         """A person's own prices in force."""
         with self._lock:
-            if self._own is None and (kept := find_list(self._store, OVERRIDE)) is not None:
+            if time.monotonic() < self._own_read_again_at:
+                return self._own
+            kept = find_list(self._store, OVERRIDE)
+            # Another collector of the same store may load some.
+            self._own_read_again_at = time.monotonic() + _READ_AGAIN_S
+            if kept is not None and (self._own is None or self._own.version != kept.version):
                 read = read_own_prices(kept.text)
                 self._own = OwnPrices(kept.version, read.entries)
                 rows = self._store.query(
@@ -121,6 +129,7 @@ class PriceBook:
         """
         own = read_own_prices(text, name)
         with self._lock:
+            self._own_read_again_at = 0.0
             if self.own is not None and self.own.version == own.version:
                 return Loaded(own.version, len(own.entries), 0, 0, known=True)
             seen = self._list_seen()
