@@ -48,6 +48,7 @@ class Reading:
 def take_readings(context: Context, project: str = "") -> Iterator[Reading]:
     """Everything measured, now; values by project for `project` alone unless it is ''."""
     yield from _read_spans(context)
+    yield from _read_items(context)
     yield from _read_projects(context, project)
     yield from _read_spool(context)
     yield from _read_set_aside(context)
@@ -76,14 +77,27 @@ def _read_spans(context: Context) -> Iterator[Reading]:
         counts.sampled_out_content,
     )
     yield _gauge("spans_waiting", "Spans acknowledged and not stored yet.", counts.waiting)
-    others = {signal.name: context.counters.of(signal).read() for signal in (LOGS, METRICS)}
     yield Reading(
-        "watchpost_items_received",
+        "watchpost_requests",
         "counter",
-        "Log records and data points in requests that could be read.",
-        "{item}",
-        tuple(Sample(found.received, {"signal": name}) for name, found in others.items()),
+        "Requests by whether they were taken.",
+        "{request}",
+        (
+            Sample(counts.requests_accepted, {"outcome": "accepted"}),
+            Sample(counts.requests_refused, {"outcome": "refused"}),
+        ),
     )
+
+
+def _read_items(context: Context) -> Iterator[Reading]:
+    """As of spans, of log records and data points."""
+    others = {signal.name: context.counters.of(signal).read() for signal in (LOGS, METRICS)}
+    for name, told in (
+        ("received", "Log records and data points in requests that could be read."),
+        ("recovered", "Log records and data points found in the spool at the start."),
+    ):
+        samples = [Sample(getattr(found, name), {"signal": key}) for key, found in others.items()]
+        yield Reading(f"watchpost_items_{name}", "counter", told, "{item}", tuple(samples))
     yield Reading(
         "watchpost_items_settled",
         "counter",
@@ -101,16 +115,6 @@ def _read_spans(context: Context) -> Iterator[Reading]:
         "Log records and data points acknowledged and not stored yet.",
         "{item}",
         tuple(Sample(found.waiting, {"signal": name}) for name, found in others.items()),
-    )
-    yield Reading(
-        "watchpost_requests",
-        "counter",
-        "Requests by whether they were taken.",
-        "{request}",
-        (
-            Sample(counts.requests_accepted, {"outcome": "accepted"}),
-            Sample(counts.requests_refused, {"outcome": "refused"}),
-        ),
     )
 
 

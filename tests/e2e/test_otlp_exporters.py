@@ -97,6 +97,12 @@ def test_the_exporters_of_opentelemetry_work_unchanged(
     )
     assert json.loads(asked) == [{"role": "user", "content": "where is it?"}]
     assert json.loads(answered) == [message]
+    trace_id = f"{span.get_span_context().trace_id:032x}"
+    [shown] = server.request("GET", f"/api/v1/traces/{trace_id}").json()["content"]
+    assert (shown["input_messages"], shown["output_messages"]) == (
+        json.loads(asked),
+        json.loads(answered),
+    )
     logs = f"SELECT event_name FROM watchpost.logs WHERE service = '{service}' ORDER BY ALL"
     assert server.query(logs) == [("gen_ai.choice",), ("gen_ai.user.message",)]
     points = f"SELECT model, token_type, sum FROM watchpost.metrics WHERE service = '{service}'"
