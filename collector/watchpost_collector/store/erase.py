@@ -7,7 +7,7 @@ step may be repeated. This file knows no file and does not know when it is run.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from watchpost_collector.store.client import DATABASE, Store
@@ -88,9 +88,9 @@ def choose_traces(
     """
     forget_choice(store)
     bound = {"secret": secret, "erasure": erasure, "segment": segment}
-    for keep in _list_keeps(store, erasure):
+    for keep, kinds in _list_keeps(store, erasure).items():
         for table in tables:
-            for trace, mark, because, where in _list_choices(table, late=bool(segment)):
+            for trace, mark, because, where in _list_choices(table, kinds, late=bool(segment)):
                 store.command(
                     f"insert into {DATABASE}.erasing "  # noqa: S608
                     "(project, trace_id, span_id, because, keep_calls) "
@@ -107,9 +107,11 @@ def choose_traces(
     return int(count)
 
 
-def _list_choices(table: Keyed, *, late: bool) -> list[tuple[str, str, str, str]]:
+def _list_choices(
+    table: Keyed, kinds: Collection[str], *, late: bool
+) -> list[tuple[str, str, str, str]]:
     """By what a table's rows are chosen: trace, mark, reason, and of which rows that holds."""
-    hits = list_hits(table, late=late)
+    hits = list_hits(table, late=late, kinds=kinds)
     found = []
     if table.has_traces and hits:
         reasons = ", ".join(f"{hit}, {because}" for because, hit in hits)
@@ -131,10 +133,11 @@ def holds_erased(store: Store, secret: str, tables: Sequence[Keyed], segment: st
     return any(
         store.query(
             f"select 1 from {DATABASE}.{table.name} where {SEGMENT} "  # noqa: S608
-            f"and ({' or '.join(hit for _, hit in list_hits(table, late=True))}) limit 1",
+            f"and ({' or '.join(hit for _, hit in list_hits(table, late=True, kinds=kinds))}) "
+            "limit 1",
             {**bound, "keep": keep},
         ).rows
-        for keep in _list_keeps(store, "")
+        for keep, kinds in _list_keeps(store, "").items()
         for table in wide
     )
 
@@ -220,13 +223,17 @@ def forget_choice(store: Store) -> None:
     store.command(f"truncate table {DATABASE}.erasing", settings={"alter_sync": 2})
 
 
-def _list_keeps(store: Store, erasure: str) -> list[bool]:
+def _list_keeps(store: Store, erasure: str) -> dict[bool, set[str]]:
+    """How calls are treated by these erasures, and the kinds of ids erased so."""
     rows = store.query(
-        f"select distinct keep_calls from {DATABASE}.erased "  # noqa: S608
+        f"select distinct keep_calls, kind from {DATABASE}.erased "  # noqa: S608
         "where erasure = {erasure:String} or {erasure:String} = ''",
         {"erasure": erasure},
     )
-    return [bool(keep) for (keep,) in rows]
+    found: dict[bool, set[str]] = {}
+    for keep, kind in rows:
+        found.setdefault(bool(keep), set()).add(str(kind))
+    return found
 
 
 def _spare_others(store: Store, tables: Sequence[Keyed], bound: Mapping[str, str]) -> None:
