@@ -30,10 +30,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import generated_spans
-from asked_questions import Question, list_questions
+import clickhouse_connect
+from reading import generated_spans
+from reading.questions import Question, list_questions
 
-from watchpost_collector.store.client import Rows, Store, open_store
+from watchpost_collector.store.client import DATABASE, Rows, Store, open_store
 from watchpost_collector.store.migrate import migrate
 from watchpost_collector.store.prices.book import PriceBook
 from watchpost_collector.store.rollup import close_hours
@@ -63,17 +64,20 @@ class Latency:
     target_ms: float
 
 
-class MeasuredStore:
-    """A store as the page's reader sees it, with the settings of a measurement."""
+class MeasuredReader:
+    """Reads as the page's reader does, with the settings of a measurement; lives as long as it."""
 
-    def __init__(self, store: Store) -> None:
-        self.store = store
+    def __init__(self, dsn: str) -> None:
+        # Two cores, and no memory of which granules matched before.
+        settings = {"use_query_condition_cache": 0, "max_threads": 2, "log_queries": 0}
+        self._client = clickhouse_connect.get_client(dsn=dsn, settings=settings)
+        self._client.command(f"use {DATABASE}")
 
     def query(self, sql: str, parameters: Mapping[str, Any], project: str = "") -> Rows:
-        """Run on two threads, without the memory of what matched before."""
-        settings = {"use_query_condition_cache": 0, "max_threads": 2}
+        """Run one of the page's or the panels' texts; a text may not use every parameter."""
         named = {name: value for name, value in parameters.items() if f"{{{name}:" in sql}
-        return self.store.query(sql, named or None, settings)
+        answer = self._client.query(sql, parameters=named or None)
+        return Rows(tuple(answer.column_names), [tuple(row) for row in answer.result_rows])
 
 
 def fill(directory: Path, spans: int) -> None:
@@ -110,7 +114,7 @@ def measure(directory: Path) -> dict[str, Any]:
     """Sizes and latencies of a filled store."""
     store = open_store(f"chdb://{directory}")
     store.command("system stop merges")
-    reader = MeasuredStore(store)
+    reader = MeasuredReader(store.dsn)
     sizes = measure_sizes(store)
     found = [
         measure_question(store, directory, question, reader) for question in list_questions(reader)
@@ -161,7 +165,7 @@ def measure_sizes(store: Store) -> dict[str, float]:
 
 
 def measure_question(
-    store: Store, directory: Path, question: Question, reader: MeasuredStore
+    store: Store, directory: Path, question: Question, reader: MeasuredReader
 ) -> Latency:
     """One cold run, then the least of the warm ones."""
     drop_caches(store, directory)
@@ -178,7 +182,7 @@ def measure_question(
     )
 
 
-def _time(ask: Callable[[Any], int], reader: MeasuredStore) -> tuple[float, float, int]:
+def _time(ask: Callable[[Any], int], reader: MeasuredReader) -> tuple[float, float, int]:
     wall, cpu = time.perf_counter(), time.process_time()
     rows = ask(reader)
     return (time.perf_counter() - wall) * 1e3, (time.process_time() - cpu) * 1e3, rows

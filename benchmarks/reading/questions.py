@@ -115,7 +115,7 @@ def _list_page(extent: tuple[int, int]) -> Iterator[Question]:
             {"status": "blocked"}, {"session": "no such session"}, {"user": "no such user"},
         )  # fmt: skip
         for fields in narrowed:
-            chosen_filters = Filters(range=name, **fields)
+            chosen_filters = Filters(range=name, **fields)  # type: ignore[arg-type]
             label = ", ".join(f"{key}={value}" for key, value in fields.items()) or "no filter"
             ask = partial(_ask_list, chosen_filters, window)
             yield Question(group, f"list of traces, {label}", ask, FAST_MS)

@@ -1,0 +1,1 @@
+"""What `queries.py` is made of: the traffic it generates and the questions it asks."""
