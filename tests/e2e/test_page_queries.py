@@ -9,9 +9,10 @@ from urllib.request import urlopen
 import pytest
 from running_server import RunningServer
 
-from watchpost_collector.page import queries
+from watchpost_collector.page import queries, trace_queries
 from watchpost_collector.page.filters import Filters, bind, choose_window
 
+ALL = {**queries.ALL, **trace_queries.ALL}
 BREAKOUT = "a'; drop table spans; --\\' {project:String} \t\n"
 
 
@@ -28,7 +29,7 @@ def run(server: RunningServer, sql: str, values: dict[str, object]) -> list[list
 
 
 @pytest.mark.parametrize("value", ["", BREAKOUT], ids=["any", "breakout"])
-@pytest.mark.parametrize("name", sorted(queries.ALL))
+@pytest.mark.parametrize("name", sorted(ALL))
 def test_a_query_runs_with_whatever_value_is_bound(
     server: RunningServer, name: str, value: str
 ) -> None:
@@ -37,7 +38,8 @@ def test_a_query_runs_with_whatever_value_is_bound(
     filters = Filters(range="7d", **dict.fromkeys((*names, *more), value))  # type: ignore[arg-type]
     bound = bind(filters, choose_window(filters, (0, 0)))
     before = server.query("select count() from watchpost.spans")
-    found = run(server, queries.ALL[name], {**bound, "trace": value, "span": value})
+    of_list = {"edge": bound["since"], "needle": value, "first": 0, "last": 0, "traces": ["none"]}
+    found = run(server, ALL[name], {**bound, **of_list, "trace": value, "span": value})
     if value and not name.endswith("CHOICES"):
         # Nothing is called that: no rows, or the one row of a sum over nothing.
         assert len(found) <= 1

@@ -12,6 +12,8 @@ HOUR_S = 3600
 DAY_S = 24 * HOUR_S
 RANGES: dict[str, int] = {"1h": HOUR_S, "24h": DAY_S, "7d": 7 * DAY_S, "14d": 14 * DAY_S, "all": 0}
 BUCKETS_S = (10, 60, 300, 900, 1800, HOUR_S, 3 * HOUR_S, 6 * HOUR_S, DAY_S, 7 * DAY_S, 30 * DAY_S)
+# A window longer than this is read from the hourly rollups, in whole hours.
+HOURLY_FROM_S = 2 * DAY_S
 PAGE_ROWS = 50
 VALUE_LIMIT = 500
 PAGE_LIMIT = 10_000
@@ -76,6 +78,11 @@ class Window:
     until_ms: int
     bucket_s: int
 
+    @property
+    def hourly(self) -> bool:
+        """Whether it is read from the hourly rollups."""
+        return self.until_ms - self.since_ms > HOURLY_FROM_S * 1000
+
     def buckets_ms(self) -> list[int]:
         """The start of every bucket in the window, as ClickHouse's toStartOfInterval cuts them."""
         step = self.bucket_s * 1000
@@ -85,7 +92,10 @@ class Window:
 def choose_window(
     filters: Filters, extent_ms: tuple[int, int], now_ms: int | None = None
 ) -> Window:
-    """The window of `filters`; `all` reaches from the first to the last stored moment."""
+    """The window of `filters`; `all` reaches from the first to the last stored moment.
+
+    A long window begins with an hour, because it is read in whole hours.
+    """
     until = (time.time_ns() // 1_000_000 if now_ms is None else now_ms) + 1
     span_s = RANGES[filters.range]
     if span_s:
@@ -94,6 +104,8 @@ def choose_window(
         since, until = min(extent_ms[0], until - 1), max(extent_ms[1] + 1, 1)
         span_s = max((until - since) // 1000, 1)
     bucket = next((size for size in BUCKETS_S if span_s / size <= 75), BUCKETS_S[-1])
+    if Window(since, until, bucket).hourly:
+        since = since // (HOUR_S * 1000) * (HOUR_S * 1000)
     return Window(since, until, bucket)
 
 

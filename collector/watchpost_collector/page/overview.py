@@ -207,7 +207,7 @@ class OverviewPage:
             ),
             "latency-over-time": charts.draw_latency(
                 (
-                    (row["at"], row["p50"], row["p95"], row["first_token"])
+                    (row["at"], row["p50"], row["p95"], row["first_token_p50"])
                     for row in overview.latency_over_time
                 ),
                 buckets,

@@ -1,19 +1,121 @@
 """Every SQL text the page runs, by name. Values are bound parameters, never spliced; a filter left
-empty is no filter. Tests run each of these against a migrated store."""
+empty is no filter. Tests run each of these against a migrated store.
+
+A short window is read from the calls themselves, a longer one from the hourly rollups: the same
+questions with other measures, `..._HOURLY`. Lists of traces are in `trace_queries.py`.
+"""
 
 from __future__ import annotations
 
-# What every reading of calls is narrowed by. `start` is compared as it is stored, so that the
-# primary key and the partitions are used.
-_CALLS = """
-    ({project:String} = '' or project = {project:String})
-    and start >= fromUnixTimestamp64Milli({since:Int64}, 'UTC')
-    and start < fromUnixTimestamp64Milli({until:Int64}, 'UTC')
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+_SINCE = "fromUnixTimestamp64Milli({since:Int64}, 'UTC')"
+_UNTIL = "fromUnixTimestamp64Milli({until:Int64}, 'UTC')"
+# What every reading is narrowed by.
+_PICKED = """({project:String} = '' or project = {project:String})
     and ({service:String} = '' or service = {service:String})
     and ({environment:String} = '' or environment = {environment:String})
     and ({model:String} = '' or model = {model:String})
-    and ({prompt:String} = '' or prompt_name = {prompt:String})
-"""
+    and ({prompt:String} = '' or prompt_name = {prompt:String})"""
+# Times are compared as they are stored, so that the primary key and the partitions are used.
+_MOMENTS = f"start >= {_SINCE} and start < {_UNTIL} and {_PICKED}"
+_HOURS = f"hour >= toDateTime({_SINCE}) and hour < toDateTime({_UNTIL}) and {_PICKED}"
+
+
+def _bucket(time: str) -> str:
+    return f"intDiv(toUnixTimestamp({time}), {{bucket:UInt32}}) * {{bucket:UInt32}} * 1000 as at"
+
+
+def _quantile(level: float, state: str) -> str:
+    """Milliseconds out of a rollup's histogram of logarithms; null where nothing was counted."""
+    merged = f"exp(quantileTimingMerge({level})(u.{state}) / 1500) - 1"
+    return f"if(isNaN({merged}), null, {merged})"
+
+
+@dataclass(frozen=True, slots=True)
+class _Source:
+    """Where calls or checks are read: its table, its narrowing, its bucket, and its measures."""
+
+    table: str
+    where: str
+    at: str
+    measures: Mapping[str, str]
+
+    def pick(self, *names: str) -> str:
+        return ",\n    ".join(f"{self.measures[name]} as {name}" for name in names)
+
+
+_SUMS = ("input_tokens", "output_tokens", "cache_read_tokens")
+# A row stands for `weight` calls: more than one where its emitter sampled.
+_CALLS = _Source(
+    "generations",
+    _MOMENTS,
+    _bucket("start"),
+    {
+        # By how many each stands for: an emitter may have sampled.
+        "calls": "sum(u.weight)",
+        "errors": "sumIf(u.weight, u.status = 'error')",
+        "blocked": "sumIf(u.weight, u.blocked)",
+        "cost": "sum(toDecimal128(u.cost, 9) * u.weight)",
+        "unpriced": "sumIf(u.weight, u.price_state = 'unpriced')",
+        **{name: f"sum(u.{name} * u.weight)" for name in _SUMS},
+        "tokens": "sum((u.input_tokens + u.output_tokens) * u.weight)",
+        "estimated": "sumIf(u.weight, u.usage_source = 'estimated')",
+        "p50": "quantileOrNull(0.5)(u.duration_ms)",
+        "p95": "quantileOrNull(0.95)(u.duration_ms)",
+        "first_token_p50": "quantileOrNull(0.5)(u.ttft_ms)",
+        "first_token_p95": "quantileOrNull(0.95)(u.ttft_ms)",
+    },
+)
+_CALLS_HOURLY = _Source(
+    "usage_hourly",
+    _HOURS,
+    _bucket("hour"),
+    {
+        "calls": "sum(u.calls)",
+        "errors": "sum(u.errors)",
+        "blocked": "sum(u.blocked_calls)",
+        # Unknown where no call had a price, as a sum of nulls is.
+        "cost": "if(sum(u.cost) = 0 and sum(u.unpriced_calls + u.no_usage_calls) >= sum(u.calls),"
+        " null, sum(u.cost))",
+        "unpriced": "sum(u.unpriced_calls)",
+        **{name: f"sum(u.{name})" for name in _SUMS},
+        "tokens": "sum(u.input_tokens + u.output_tokens)",
+        "estimated": "sum(u.estimated_calls)",
+        "p50": _quantile(0.5, "duration_state"),
+        "p95": _quantile(0.95, "duration_state"),
+        "first_token_p50": _quantile(0.5, "ttft_state"),
+        "first_token_p95": _quantile(0.95, "ttft_state"),
+    },
+)
+_CHECKS = _Source(
+    "verdicts",
+    _MOMENTS,
+    "",
+    {
+        "checked": "sum(u.weight)",
+        "tripped": "sumIf(u.weight, u.tripped)",
+        "failed": "sumIf(u.weight, u.failed)",
+        "blocked": "sumIf(u.weight, u.action = 'block' and u.tripped)",
+        "labels": "sumMapIf(map(toString(u.label), toUInt64(u.weight)),"
+        " u.tripped and u.label != '')",
+        "p95": "quantile(0.95)(u.duration_ms)",
+    },
+)
+_CHECKS_HOURLY = _Source(
+    "guards_hourly",
+    _HOURS,
+    "",
+    {
+        "checked": "sum(u.checks)",
+        "tripped": "sum(u.tripped)",
+        "failed": "sum(u.failed)",
+        "blocked": "sumIf(u.tripped, u.action = 'block')",
+        "labels": "sumMap(u.labels)",
+        "p95": _quantile(0.95, "duration_state"),
+    },
+)
 
 EXTENT = """
 select toUnixTimestamp64Milli(toDateTime64(min(start), 3, 'UTC')) as first_ms,
@@ -29,223 +131,99 @@ select count() > 0 as any_span from (
 )
 """
 
-TILES = f"""
-select count() as calls,
-    countIf(status = 'error') as errors,
-    countIf(blocked) as blocked,
-    sum(cost) as cost,
-    countIf(price_state = 'unpriced') as unpriced,
-    sum(input_tokens) as input_tokens,
-    sum(output_tokens) as output_tokens,
-    sum(cache_read_tokens) as cache_read_tokens,
-    countIf(usage_source = 'estimated') as estimated,
-    quantileOrNull(0.5)(duration_ms) as p50,
-    quantileOrNull(0.95)(duration_ms) as p95,
-    quantileOrNull(0.5)(ttft_ms) as first_token_p50,
-    quantileOrNull(0.95)(ttft_ms) as first_token_p95
-from generations
-where {_CALLS}
-"""  # noqa: S608  only constants of this file are joined
 
-GUARD_TILE = f"""
-select countIf(tripped) as tripped, countIf(failed) as failed, count() as checked
-from verdicts
-where {_CALLS}
+def _tiles(source: _Source) -> str:
+    names = ("calls", "errors", "blocked", "cost", "unpriced", *_SUMS, "estimated")
+    quantiles = ("p50", "p95", "first_token_p50", "first_token_p95")
+    return f"""
+select {source.pick(*names, *quantiles)}
+from {source.table} as u
+where {source.where}
+"""  # noqa: S608  only constants of this file are joined, here and below
+
+
+def _guard_tile(source: _Source) -> str:
+    return f"""
+select {source.pick("tripped", "failed", "checked")}
+from {source.table} as u
+where {source.where}
 """  # noqa: S608
 
-BY_MODEL_OVER_TIME = f"""
-select intDiv(toUnixTimestamp(start), {{bucket:UInt32}}) * {{bucket:UInt32}} * 1000 as at,
-    model,
-    sum(cost) as cost,
-    count() as calls,
-    countIf(status = 'error') as errors
-from generations
-where {_CALLS}
-group by at, model
-order by at, model
-limit 20000
+
+def _over_time(source: _Source, by: str, *names: str, limit: int = 20000) -> str:
+    keys = f"at{by and ', '}{by}"
+    columns = f"{by}, " if by else ""
+    return f"""
+select {source.at}, {columns}{source.pick(*names)}
+from {source.table} as u
+where {source.where}
+group by {keys}
+order by {keys}
+limit {limit}
 """  # noqa: S608
 
-LATENCY_OVER_TIME = f"""
-select intDiv(toUnixTimestamp(start), {{bucket:UInt32}}) * {{bucket:UInt32}} * 1000 as at,
-    quantile(0.5)(duration_ms) as p50,
-    quantile(0.95)(duration_ms) as p95,
-    quantileOrNull(0.5)(ttft_ms) as first_token
-from generations
-where {_CALLS}
-group by at
-order by at
-limit 5000
-"""  # noqa: S608
 
-TOKENS_BY_PROMPT_OVER_TIME = f"""
-select intDiv(toUnixTimestamp(start), {{bucket:UInt32}}) * {{bucket:UInt32}} * 1000 as at,
-    prompt_name,
-    prompt_version,
-    sum(input_tokens + output_tokens) as tokens
-from generations
-where {_CALLS}
-group by at, prompt_name, prompt_version
-order by at, prompt_name, prompt_version
-limit 20000
-"""  # noqa: S608
-
-BY_MODEL = f"""
-select model, any(provider) as provider, count() as calls,
-    countIf(status = 'error') as errors,
-    sum(input_tokens) as input_tokens, sum(output_tokens) as output_tokens,
-    sum(cost) as cost, countIf(price_state = 'unpriced') as unpriced,
-    quantile(0.95)(duration_ms) as p95
-from generations
-where {_CALLS}
-group by model
-order by cost desc nulls last, calls desc, model
+def _compared(source: _Source, by: str, more: str = "") -> str:
+    names = ("calls", "errors", "input_tokens", "output_tokens", "cost", "unpriced", "p95")
+    return f"""
+select {by}, {more}{source.pick(*names)}
+from {source.table} as u
+where {source.where}
+group by {by}
+order by cost desc nulls last, calls desc, {by}
 limit 20
 """  # noqa: S608
 
-BY_PROMPT = f"""
-select prompt_name, prompt_version, count() as calls,
-    countIf(status = 'error') as errors,
-    sum(input_tokens) as input_tokens, sum(output_tokens) as output_tokens,
-    sum(cost) as cost, countIf(price_state = 'unpriced') as unpriced,
-    quantile(0.95)(duration_ms) as p95
-from generations
-where {_CALLS}
-group by prompt_name, prompt_version
-order by cost desc nulls last, calls desc, prompt_name, prompt_version
-limit 20
-"""  # noqa: S608
 
-BY_GUARD = f"""
-select guard, direction, count() as checked, countIf(v.tripped) as tripped,
-    sumMapIf(map(label, toUInt64(1)), v.tripped and label != '') as labels,
-    countIf(v.action = 'block' and v.tripped) as blocked, countIf(v.failed) as failed,
-    quantile(0.95)(duration_ms) as p95
-from verdicts as v
-where {_CALLS}
+def _by_guard(source: _Source) -> str:
+    return f"""
+select guard, direction,
+    {source.pick("checked", "tripped", "labels", "blocked", "failed", "p95")}
+from {source.table} as u
+where {source.where}
 group by guard, direction
 order by tripped desc, checked desc, guard, direction
 limit 20
 """  # noqa: S608
 
-CHOICES = """
+
+TILES, TILES_HOURLY = _tiles(_CALLS), _tiles(_CALLS_HOURLY)
+GUARD_TILE, GUARD_TILE_HOURLY = _guard_tile(_CHECKS), _guard_tile(_CHECKS_HOURLY)
+_BY_MODEL = ("model", "cost", "calls", "errors")
+BY_MODEL_OVER_TIME = _over_time(_CALLS, *_BY_MODEL)
+BY_MODEL_OVER_TIME_HOURLY = _over_time(_CALLS_HOURLY, *_BY_MODEL)
+_LATENCY = ("", "p50", "p95", "first_token_p50")
+LATENCY_OVER_TIME = _over_time(_CALLS, *_LATENCY, limit=5000)
+LATENCY_OVER_TIME_HOURLY = _over_time(_CALLS_HOURLY, *_LATENCY, limit=5000)
+_BY_VERSION = ("prompt_name, prompt_version", "tokens")
+TOKENS_BY_PROMPT_OVER_TIME = _over_time(_CALLS, *_BY_VERSION)
+TOKENS_BY_PROMPT_OVER_TIME_HOURLY = _over_time(_CALLS_HOURLY, *_BY_VERSION)
+BY_MODEL = _compared(_CALLS, "model", "any(u.provider) as provider, ")
+BY_MODEL_HOURLY = _compared(_CALLS_HOURLY, "model", "any(u.provider) as provider, ")
+BY_PROMPT = _compared(_CALLS, "prompt_name, prompt_version")
+BY_PROMPT_HOURLY = _compared(_CALLS_HOURLY, "prompt_name, prompt_version")
+BY_GUARD, BY_GUARD_HOURLY = _by_guard(_CHECKS), _by_guard(_CHECKS_HOURLY)
+
+# Choices are offered of every hour that the window touches.
+_TOUCHED = f"""({{project:String}} = '' or project = {{project:String}})
+    and hour >= toStartOfHour({_SINCE}) and hour < toDateTime({_UNTIL}) + 1"""
+
+CHOICES = f"""
 select arraySort(groupUniqArray(200)(project)) as projects,
     arraySort(groupUniqArray(200)(service)) as services,
     arraySort(groupUniqArray(200)(environment)) as environments,
     arraySort(groupUniqArray(200)(model)) as models,
     arraySort(groupUniqArray(200)(prompt_name)) as prompts,
     arraySort(groupUniqArray(200)(prompt_version)) as versions
-from generations
-where ({project:String} = '' or project = {project:String})
-    and start >= fromUnixTimestamp64Milli({since:Int64}, 'UTC')
-    and start < fromUnixTimestamp64Milli({until:Int64}, 'UTC')
-"""
+from usage_hourly
+where {_TOUCHED}
+"""  # noqa: S608
 
-GUARD_CHOICES = """
+GUARD_CHOICES = f"""
 select arraySort(groupUniqArray(200)(guard)) as guards
-from verdicts
-where tripped and ({project:String} = '' or project = {project:String})
-    and start >= fromUnixTimestamp64Milli({since:Int64}, 'UTC')
-    and start < fromUnixTimestamp64Milli({until:Int64}, 'UTC')
-"""
-
-# One page of traces: first the identities, newest first, by the narrow columns; then everything
-# else for those few. A trace may reach a day beyond the window on either side.
-TRACES = """
-with matching as (
-    select trace_id, min(start) as started
-    from spans
-    where ({project:String} = '' or project = {project:String})
-        and start >= fromUnixTimestamp64Milli({since:Int64}, 'UTC')
-        and start < fromUnixTimestamp64Milli({until:Int64}, 'UTC')
-        and ({service:String} = '' or service = {service:String})
-        and ({environment:String} = '' or environment = {environment:String})
-        and ({user:String} = '' or user_id = {user:String})
-        and ({session:String} = '' or session_id = {session:String})
-        and (({model:String} = '' and {prompt:String} = '' and {version:String} = '')
-            or trace_id in (
-                select trace_id from generations
-                where ({project:String} = '' or project = {project:String})
-                    and start >= fromUnixTimestamp64Milli({since:Int64}, 'UTC')
-                    and start < fromUnixTimestamp64Milli({until:Int64}, 'UTC')
-                    and ({model:String} = '' or model = {model:String})
-                    and ({prompt:String} = '' or prompt_name = {prompt:String})
-                    and ({version:String} = '' or prompt_version = {version:String})))
-        and ({status:String} != 'blocked' or trace_id in (
-                select trace_id from generations
-                where ({project:String} = '' or project = {project:String}) and blocked
-                    and start >= fromUnixTimestamp64Milli({since:Int64}, 'UTC')
-                    and start < fromUnixTimestamp64Milli({until:Int64}, 'UTC')))
-        and ({guard:String} = '' or trace_id in (
-                select trace_id from verdicts
-                where ({project:String} = '' or project = {project:String}) and tripped
-                    and guard = {guard:String}
-                    and start >= fromUnixTimestamp64Milli({since:Int64}, 'UTC')
-                    and start < fromUnixTimestamp64Milli({until:Int64}, 'UTC')))
-        and ({text:String} = '' or trace_id in (
-                select trace_id from content
-                where ({project:String} = '' or project = {project:String})
-                    and start >= fromUnixTimestamp64Milli({since:Int64}, 'UTC')
-                    and start < fromUnixTimestamp64Milli({until:Int64}, 'UTC')
-                    and (positionCaseInsensitiveUTF8(input_messages, {text:String}) > 0
-                        or positionCaseInsensitiveUTF8(output_messages, {text:String}) > 0)
-                limit 5000))
-    group by trace_id
-    having ({status:String} not in ('ok', 'error'))
-        or (countIf(status = 'error') > 0) = ({status:String} = 'error')
-    order by started desc, trace_id
-    limit {limit:UInt32} offset {offset:UInt32}
-),
-shown as (
-    select trace_id,
-        argMin(name, (parent_span_id != '', start)) as name,
-        argMin(service, (parent_span_id != '', start)) as service,
-        min(start) as started,
-        (max(toUnixTimestamp64Nano(start) + toInt64(duration_ms * 1000000))
-            - min(toUnixTimestamp64Nano(start))) / 1000000 as duration_ms,
-        count() as spans,
-        countIf(status = 'error') as errors,
-        max(user_id) as user_id,
-        max(session_id) as session_id
-    from spans
-    where ({project:String} = '' or project = {project:String})
-        and start >= fromUnixTimestamp64Milli({since:Int64} - 86400000, 'UTC')
-        and start < fromUnixTimestamp64Milli({until:Int64} + 86400000, 'UTC')
-        and trace_id in (select trace_id from matching)
-    group by trace_id
-),
-called as (
-    select trace_id, count() as calls, groupUniqArray(4)(model) as models,
-        groupUniqArray(4)((prompt_name, prompt_version)) as prompts,
-        sum(input_tokens + output_tokens) as tokens, sum(cost) as cost,
-        countIf(price_state = 'unpriced') as unpriced, countIf(blocked) as blocked
-    from generations
-    where ({project:String} = '' or project = {project:String})
-        and start >= fromUnixTimestamp64Milli({since:Int64} - 86400000, 'UTC')
-        and start < fromUnixTimestamp64Milli({until:Int64} + 86400000, 'UTC')
-        and trace_id in (select trace_id from matching)
-    group by trace_id
-),
-judged as (
-    select trace_id, groupUniqArrayIf(6)(guard, tripped) as guards
-    from verdicts
-    where ({project:String} = '' or project = {project:String})
-        and start >= fromUnixTimestamp64Milli({since:Int64} - 86400000, 'UTC')
-        and start < fromUnixTimestamp64Milli({until:Int64} + 86400000, 'UTC')
-        and trace_id in (select trace_id from matching)
-    group by trace_id
-)
-select shown.trace_id as trace_id, shown.name as name, shown.service as service,
-    shown.started as started, shown.duration_ms as duration_ms, shown.spans as spans,
-    shown.errors as errors, shown.user_id as user_id, shown.session_id as session_id,
-    called.calls as calls, called.models as models, called.prompts as prompts,
-    called.tokens as tokens, called.cost as cost, called.unpriced as unpriced,
-    called.blocked as blocked, judged.guards as guards
-from shown
-left join called on called.trace_id = shown.trace_id
-left join judged on judged.trace_id = shown.trace_id
-order by started desc, trace_id
-"""
+from guards_hourly as u
+where {_TOUCHED} and u.tripped > 0
+"""  # noqa: S608
 
 # A trace's spans come with what the accounting knows of them; `generations` holds only
 # the calls that count, so a wrapper has no cost here either.

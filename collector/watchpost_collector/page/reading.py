@@ -67,19 +67,23 @@ def read_overview(reader: Reader, filters: Filters) -> Overview:
     """Run the overview's queries, one after the other."""
     window, stored = find_window(reader, filters)
     bound = bind(filters, window)
-    [tiles] = read_rows(reader, queries.TILES, bound)
-    [guard_tile] = read_rows(reader, queries.GUARD_TILE, bound)
+
+    def read(name: str) -> list[Row]:
+        return read_rows(reader, queries.ALL[f"{name}_HOURLY" if window.hourly else name], bound)
+
+    [tiles] = read("TILES")
+    [guard_tile] = read("GUARD_TILE")
     return Overview(
         window=window,
         stored=stored,
         tiles=tiles,
         guard_tile=guard_tile,
-        by_model_over_time=read_rows(reader, queries.BY_MODEL_OVER_TIME, bound),
-        latency_over_time=read_rows(reader, queries.LATENCY_OVER_TIME, bound),
-        tokens_over_time=read_rows(reader, queries.TOKENS_BY_PROMPT_OVER_TIME, bound),
-        by_model=read_rows(reader, queries.BY_MODEL, bound),
-        by_prompt=read_rows(reader, queries.BY_PROMPT, bound),
-        by_guard=read_rows(reader, queries.BY_GUARD, bound),
+        by_model_over_time=read("BY_MODEL_OVER_TIME"),
+        latency_over_time=read("LATENCY_OVER_TIME"),
+        tokens_over_time=read("TOKENS_BY_PROMPT_OVER_TIME"),
+        by_model=read("BY_MODEL"),
+        by_prompt=read("BY_PROMPT"),
+        by_guard=read("BY_GUARD"),
         choices=read_choices(reader, bound),
     )
 

@@ -10,7 +10,6 @@ from typing import Any
 
 from nicegui import ui
 
-from watchpost_collector.page import queries
 from watchpost_collector.page.elements import box, button, chip, draw_frame, link, text, trace_path
 from watchpost_collector.page.empty import draw_empty
 from watchpost_collector.page.figures import (
@@ -22,7 +21,8 @@ from watchpost_collector.page.figures import (
 )
 from watchpost_collector.page.filter_bar import FilterBar
 from watchpost_collector.page.filters import PAGE_ROWS, Filters, bind
-from watchpost_collector.page.reading import Reader, Row, find_window, read_choices, read_rows
+from watchpost_collector.page.reading import Reader, Row, find_window, read_choices
+from watchpost_collector.page.trace_list import read_page
 
 REFRESH_S = 10.0
 DIMENSIONS = (
@@ -51,7 +51,7 @@ def read_traces(reader: Reader, filters: Filters) -> TraceList:
     """Read one page; one row more than shown tells whether another page follows."""
     window, stored = find_window(reader, filters)
     bound = bind(filters, window)
-    rows = read_rows(reader, queries.TRACES, bound)
+    rows = read_page(reader, filters, window)
     choices = {**read_choices(reader, bound), "status": STATUSES}
     return TraceList(stored, rows[:PAGE_ROWS], len(rows) > PAGE_ROWS, choices)
 
