@@ -314,17 +314,25 @@ async def _close(context: Context, opening: asyncio.Task[None], page: Switch) ->
         await page.app.close()
     for spool in context.spools.values():
         await asyncio.to_thread(spool.close)
+    if failure is None and context.opened_store is None:
+        _leave(context, "the store is not open yet")
     try:
         async with asyncio.timeout(_PATIENCE_S):
             await _close_store(context)
     except TimeoutError:
-        # A thread that waits for a store which does not answer would keep the process for minutes;
-        # what it holds is in the spool, as after a crash.
-        waiting = context.counters.read().waiting
-        log.warning("the store does not answer: leaving, with %d spans in the spool", waiting)
-        os._exit(0)
+        _leave(context, "the store does not answer")
     if failure is not None:
         raise failure
+
+
+def _leave(context: Context, why: str) -> None:
+    """End the process now: a thread that waits for a store would keep it for minutes.
+
+    What was acknowledged is in the spool, as after a crash.
+    """
+    waiting = context.counters.read().waiting
+    log.warning("%s: leaving, with %d spans in the spool", why, waiting)
+    os._exit(0)
 
 
 async def _close_store(context: Context) -> None:
