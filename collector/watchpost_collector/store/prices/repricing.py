@@ -43,7 +43,10 @@ class Scope:
 
 @dataclass(frozen=True, slots=True)
 class Shift:
-    """What repricing changes for one model: calls, and their dollars before and after."""
+    """What repricing changes for one model: calls, and their dollars before and after.
+
+    As in every total, a call that stands for others sampled away counts as so many.
+    """
 
     provider: str
     model: str
@@ -124,7 +127,7 @@ def _add(one: Shift, other: Shift) -> Shift:
 
 def _list_days(store: Store, scope: Scope) -> list[tuple[date, int]]:
     rows = store.query(
-        "select toDate(start) as day, count() from watchpost.calls final "  # noqa: S608
+        "select toDate(start) as day, sum(weight) from watchpost.calls final "  # noqa: S608
         f"where counted and {_IN_SCOPE} group by day order by day",
         scope.bound(),
     )
@@ -172,8 +175,9 @@ _SOURCE = f"""(
 _CHANGED = """cost is distinct from cost_before
     or price_state != state_before or price_source != source_before"""
 _TELL = f"""
-select toString(provider), toString(model), count() as calls,
-    sum(toDecimal128(ifNull(cost_before, 0), 9)), sum(toDecimal128(ifNull(cost, 0), 9))
+select toString(provider), toString(model), sum(weight) as calls,
+    sum(toDecimal128(ifNull(cost_before, 0), 9) * weight),
+    sum(toDecimal128(ifNull(cost, 0), 9) * weight)
 from {{priced}} where {_CHANGED} group by provider, model
 """  # noqa: S608
 _WRITE = f"""
