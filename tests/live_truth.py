@@ -89,6 +89,33 @@ def find_lost(server: RunningServer, recording: Recording) -> list[str]:
     )
 
 
+def compare_metrics(server: RunningServer, recording: Recording) -> list[str]:
+    """What is wrong with the sums of an emitter's token metric; [] also where it sends none.
+
+    Its file says which calls its metrics leave out, and of which it counts the cache beside.
+    """
+    rows = server.query(
+        f"""
+        select token_type, toUInt64(sum(total)) from (
+            select token_type, series, argMax(sum, time) as total from watchpost.metrics
+            where name = 'gen_ai.client.token.usage' and service = '{recording.service}'
+            group by token_type, series)
+        group by token_type
+        """
+    )
+    known = json.loads((EMITTERS / f"{recording.emitter}.json").read_text()).get("metrics")
+    if known is None:
+        return [f"token metrics are not listed: {rows}"] if rows else []
+    calls = [one.call for one in recording.moments if one.call.name not in known["without"]]
+    beside = known.get("cache_beside", [])
+    inputs = [
+        _exclusive(call.columns) if call.name in beside else call.columns["input_tokens"]
+        for call in calls
+    ]
+    said = {"input": sum(inputs), "output": sum(call.columns["output_tokens"] for call in calls)}
+    return [] if dict(rows) == said else [f"token metrics sum up to {dict(rows)}, not {said}"]
+
+
 # Lists written as keys become messages and tools; events stand beside the attributes.
 _LISTED = ("llm.input_messages.", "llm.output_messages.", "llm.tools.")
 

@@ -11,7 +11,7 @@ from dataclasses import replace
 import pytest
 from emitter_venvs import build_environment
 from live_emitters import Recording, record
-from live_truth import check, find_lost
+from live_truth import check, compare_metrics, find_lost
 from running_server import RunningServer
 
 # The two that are installed quickest.
@@ -43,6 +43,12 @@ def test_what_an_emitter_sends_and_has_no_column_can_be_queried(
     server: RunningServer, recordings: dict[str, Recording], emitter: str
 ) -> None:
     assert find_lost(server, recordings[emitter]) == []
+
+
+def test_the_token_metrics_of_an_emitter_add_up_to_its_calls(
+    server: RunningServer, recordings: dict[str, Recording]
+) -> None:
+    assert compare_metrics(server, recordings["otel_events"]) == []
 
 
 def test_the_check_knows_what_was_sent_and_landed_wrong_from_what_was_not_sent(

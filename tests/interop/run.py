@@ -20,12 +20,12 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from emitter_venvs import list_emitters
 from live_emitters import record
-from live_truth import Landed, check, find_lost
+from live_truth import Landed, check, compare_metrics, find_lost
 from running_server import RunningServer
 
 
 def run(emitters: list[str]) -> tuple[dict[str, dict[str, Landed]], dict[str, list[str]]]:
-    """What became of every call of every emitter, and which attributes and requests were lost."""
+    """What became of every call of every emitter, and what else was lost."""
     with (
         tempfile.TemporaryDirectory(prefix="watchpost-interop-") as place,
         RunningServer(Path(place) / "data") as server,
@@ -33,7 +33,14 @@ def run(emitters: list[str]) -> tuple[dict[str, dict[str, Landed]], dict[str, li
         recordings = [record(emitter, server) for emitter in emitters]
         server.flush()
         found = {one.emitter: check(server, one) for one in recordings}
-        lost = {one.emitter: [*one.refused, *find_lost(server, one)] for one in recordings}
+        lost = {
+            one.emitter: [
+                *one.refused,
+                *find_lost(server, one),
+                *compare_metrics(server, one),
+            ]
+            for one in recordings
+        }
     return found, lost
 
 

@@ -1,4 +1,4 @@
-"""The official OpenTelemetry GenAI packages, messages in one event a call: logs, not spans."""
+"""The official OpenTelemetry GenAI packages, messages in one event a call, and their metrics."""
 
 from __future__ import annotations
 
@@ -6,19 +6,23 @@ import os
 from collections.abc import Callable
 
 import calls
-from opentelemetry import _logs, trace
+from opentelemetry import _logs, metrics, trace
 from opentelemetry.exporter.otlp.proto.http._log_exporter import OTLPLogExporter
+from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.instrumentation.genai.anthropic import AnthropicInstrumentor
 from opentelemetry.instrumentation.genai.openai import OpenAIInstrumentor
 from opentelemetry.sdk._logs import LoggerProvider
 from opentelemetry.sdk._logs.export import BatchLogRecordProcessor
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.metrics.export import PeriodicExportingMetricReader
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from opentelemetry.util.genai.handler import get_telemetry_handler
 
 _provider = TracerProvider()
 _logger_provider = LoggerProvider()
+_meter_provider = MeterProvider([PeriodicExportingMetricReader(OTLPMetricExporter())])
 
 
 def start() -> None:
@@ -28,6 +32,7 @@ def start() -> None:
     trace.set_tracer_provider(_provider)
     _logger_provider.add_log_record_processor(BatchLogRecordProcessor(OTLPLogExporter()))
     _logs.set_logger_provider(_logger_provider)
+    metrics.set_meter_provider(_meter_provider)
     OpenAIInstrumentor().instrument()
     AnthropicInstrumentor().instrument()
 
@@ -41,3 +46,4 @@ def within(ask: Callable[[], None]) -> None:
 def stop() -> None:
     _provider.shutdown()
     _logger_provider.shutdown()
+    _meter_provider.shutdown()
