@@ -8,16 +8,16 @@ and the rest of the request kept. This file knows messages, not where they came 
 from __future__ import annotations
 
 import base64
-import json
 import math
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+import orjson
 from google.protobuf.message import DecodeError
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 
 from watchpost_collector.envelope import encode_varint
-from watchpost_collector.signals import SIGNALS, TRACES, Signal
+from watchpost_collector.signals import LOGS, SIGNALS, TRACES, Signal
 from watchpost_collector.twins import load_raw, load_raw_value, load_shallow
 
 # What stands for a value that is nested deeper than can be read, or broken.
@@ -36,6 +36,8 @@ def fold_request(body: bytes, signal: Signal = TRACES) -> bytes:
         for attributes in _attribute_lists(request):
             for pair in attributes:
                 _fold(pair.value)
+    elif signal is LOGS:
+        _fold_logs(request)
     else:
         _fold_everywhere(request)
     return bytes(request.SerializeToString())
@@ -50,7 +52,7 @@ def heal_request(body: bytes, signal: Signal = TRACES) -> bytes:
 
 def render_json(value: AnyValue) -> str:
     """An attribute value as compact JSON; bytes as base64, what JSON has no number for as text."""
-    return json.dumps(_to_plain(value), ensure_ascii=False, separators=(",", ":"))
+    return orjson.dumps(_to_plain(value)).decode()
 
 
 def _attribute_lists(request: Any) -> Iterator[Iterable[KeyValue]]:
@@ -66,8 +68,21 @@ def _attribute_lists(request: Any) -> Iterator[Iterable[KeyValue]]:
                     yield link.attributes
 
 
+def _fold_logs(request: Any) -> None:
+    for resource in request.resource_logs:
+        for pair in resource.resource.attributes:
+            _fold(pair.value)
+        for scope in resource.scope_logs:
+            for pair in scope.scope.attributes:
+                _fold(pair.value)
+            for record in scope.log_records:
+                _fold(record.body)
+                for pair in record.attributes:
+                    _fold(pair.value)
+
+
 def _fold_everywhere(message: Any) -> None:
-    """Fold the outermost values anywhere in a message: attributes, and the bodies of logs."""
+    """Fold the outermost values anywhere in a message."""
     for field, value in message.ListFields():
         if field.message_type is None:
             continue
