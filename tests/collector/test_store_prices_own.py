@@ -6,6 +6,8 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from watchpost.errors import ConfigError
 from watchpost_collector.store.prices.own import MOST_BYTES, load_own_prices, read_own_prices
@@ -89,7 +91,8 @@ def test_a_gpu_hour_is_shared_by_the_calls_it_serves() -> None:
 
 def test_the_example_of_the_guide_prices_what_it_says() -> None:
     guide = (Path(__file__).parents[2] / "docs/guide.md").read_text()
-    (example,) = re.findall(r"```yaml\n(.*?)```", guide, re.DOTALL)
+    section = guide.partition("## Your own prices\n")[2]
+    (example, *_) = re.findall(r"```yaml\n(.*?)```", section, re.DOTALL)
 
     own = read_own_prices(example)
 
@@ -161,3 +164,18 @@ def test_more_sizes_of_context_than_are_kept_are_refused() -> None:
 
     with pytest.raises(ConfigError, match="3 sizes of context at most"):
         read_own_prices(f"models: [{{model: m, input: 1, above: [{steps}]}}]")
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    place=st.integers(0, len(FILE)),
+    cut=st.integers(0, 12),
+    put=st.one_of(st.text(max_size=12), st.sampled_from(["*", "&a ", "- ", "{", "!!int ", "\t"])),
+)
+def test_a_damaged_file_is_read_or_refused_and_nothing_else(place: int, cut: int, put: str) -> None:
+    try:
+        own = read_own_prices(FILE[:place] + put + FILE[place + cut :])
+    except ConfigError:
+        return
+    for price in own.resolve("azure", "house-model"):
+        assert all(rate >= 0 for rate in rates_of(price).values())
