@@ -26,6 +26,9 @@ TEXT = "the canary sang only to me at midnight"
 TRACE = "7fca" * 8
 TORN = "canary-person-7f3a@example.org stands in bytes nobody can read"
 SIGNS = [text.encode() for text in (USER, SESSION, TEXT, TRACE)]
+TRACES = f"('{TRACE}', '{'8fca' * 8}', '{'9fca' * 8}')"
+SPANS = f"SELECT count() FROM watchpost.spans WHERE trace_id IN {TRACES}"
+NAMELESS = "SELECT count() FROM watchpost.generations WHERE user_id = ''"
 SUMS = "SELECT sum(calls), sum(input_tokens), sum(cost) FROM watchpost.usage_hourly"
 
 
@@ -128,12 +131,12 @@ def test_a_person_is_erased_from_every_byte_and_the_sums_stay(
     assert running.send(build_request(list_spans()).SerializeToString()).status == 200
     running.flush()
     plant_set_aside(running.data / "set-aside")
-    sums = running.query(SUMS)
+    sums, [(nameless,)] = running.query(SUMS), running.query(NAMELESS)
     before = {sign for _, sign in find_signs(database, running.data)}
     assert before == set(SIGNS), "the search must be able to find what it looks for"
 
     trial = erase(running, "--user", USER, "--dry-run", "--json")
-    assert running.query("SELECT count() FROM watchpost.spans") == [(4,)]
+    assert running.query(SPANS) == [(4,)]
     refused = erase(running, "--user", USER)
     done = erase(running, "--user", USER, "--yes", "--json")
 
@@ -151,7 +154,9 @@ def test_a_person_is_erased_from_every_byte_and_the_sums_stay(
     left = find_signs(database, running.data)
     assert {sign for _, sign in left} <= {TRACE.encode()}
     assert running.query(SUMS) == sums
-    assert running.query("SELECT count() FROM watchpost.generations WHERE user_id = ''") == [(2,)]
+    # The second of the two named its person by an attribute alone.
+    assert running.query(NAMELESS) == [(nameless + 1,)]
+    assert running.query(SPANS) == [(2,)]
     assert USER not in running.output
 
 
