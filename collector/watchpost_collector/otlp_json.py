@@ -83,7 +83,20 @@ def _fill_list(message: Any, field: FieldDescriptor, value: Any, path: str, dept
         if field.message_type is not None:
             _fill(target.add(), _expect(item, dict, "an object", here), here, depth + 1)
         else:
-            target.append(_convert(field, item, here))
+            _append(target, field, item, here)
+
+
+def _append(target: Any, field: FieldDescriptor, value: Any, path: str) -> None:
+    try:
+        target.append(_convert(field, value, path))
+    except UnicodeEncodeError:
+        target.append(value.encode("utf-8", "replace").decode())
+    except (ValueError, TypeError) as error:
+        raise _misfit(path) from error
+
+
+def _misfit(path: str) -> Refusal:
+    return Refusal(400, f"{path} does not fit its field", "see the OTLP/JSON encoding")
 
 
 def _assign(message: Any, field: FieldDescriptor, value: Any, path: str) -> None:
@@ -94,9 +107,7 @@ def _assign(message: Any, field: FieldDescriptor, value: Any, path: str) -> None
             healed = value.encode("utf-8", "replace").decode()
             setattr(message, field.name, healed)
             return
-        raise Refusal(
-            400, f"{path} does not fit its field", "see the OTLP/JSON encoding"
-        ) from error
+        raise _misfit(path) from error
 
 
 def _convert(field: FieldDescriptor, value: Any, path: str) -> Any:
@@ -106,7 +117,8 @@ def _convert(field: FieldDescriptor, value: Any, path: str) -> Any:
         return _read_bytes(field.name, _expect(value, str, "a text", path), path)
     if field.type == FieldDescriptor.TYPE_BOOL:
         return _expect(value, bool, "true or false", path)
-    if field.type == FieldDescriptor.TYPE_ENUM and isinstance(value, str):
+    # Names are ASCII; upb breaks on looking up what is no text at all.
+    if field.type == FieldDescriptor.TYPE_ENUM and isinstance(value, str) and value.isascii():
         known = field.enum_type.values_by_name.get(value) if field.enum_type else None
         if known is not None:
             return known.number

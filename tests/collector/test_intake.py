@@ -17,6 +17,7 @@ from otlp_bodies import break_utf8, build_request, only_spans, put
 
 from watchpost_collector.intake import Admission, Parcel, admit, encode_response, read_content_type
 from watchpost_collector.refusal import JSON_TYPE, PROTOBUF_TYPE, Refusal
+from watchpost_collector.signals import METRICS
 
 LIMIT = 1 << 20
 PACKERS = pytest.mark.parametrize(
@@ -221,6 +222,7 @@ def test_stray_bytes_and_lone_surrogates_in_json_cost_only_themselves() -> None:
         (b'{"resourceSpans": [', "line 1"),
         (b'{"resourceSpans":[{"scopeSpans":[{"spans":[{"kind":"x"}]}]}]}', "spans[0].kind"),
         (b"[" * 100_000, "not JSON"),
+        (b'{"resourceSpans":[{"scopeSpans":[{"spans":[{"kind":"\\ud800"}]}]}]}', "kind"),
     ],
 )
 def test_wrong_json_is_refused_with_the_place(content: bytes, where: str) -> None:
@@ -228,6 +230,26 @@ def test_wrong_json_is_refused_with_the_place(content: bytes, where: str) -> Non
 
     assert refusal.status == 400
     assert where in str(refusal)
+
+
+@pytest.mark.parametrize("item", ['"x"', "-1", "1e30", '"99999999999999999999"', "[]", "null"])
+def test_a_wrong_item_of_a_list_of_numbers_is_refused_with_the_place(item: str) -> None:
+    point = f'{{"bucketCounts":[1,{item}]}}'
+    metric = f'{{"name":"m","histogram":{{"dataPoints":[{point}]}}}}'
+    content = f'{{"resourceMetrics":[{{"scopeMetrics":[{{"metrics":[{metric}]}}]}}]}}'
+    parcel = Parcel(content.encode(), JSON_TYPE, "", "default", time.time_ns(), signal=METRICS)
+
+    with pytest.raises(Refusal, match=r"bucketCounts\[1\]"):
+        admit(parcel, LIMIT)
+
+
+def test_a_lone_surrogate_in_a_list_of_texts_costs_only_itself() -> None:
+    ids = f'"traceId":"{"ab" * 16}","spanId":"{"cd" * 8}"'
+    resource = '{"entityRefs":[{"idKeys":["\\ud800"]}]}'
+    spans = f'[{{"spans":[{{{ids}}}]}}]'
+    content = f'{{"resourceSpans":[{{"resource":{resource},"scopeSpans":{spans}}}]}}'
+
+    assert take(content.encode(), JSON_TYPE).letter.spans == 1
 
 
 def test_a_json_span_with_a_bad_id_is_refused_alone() -> None:
