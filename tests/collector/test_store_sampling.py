@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from math import sqrt
@@ -9,8 +10,10 @@ from typing import Any
 
 import pytest
 from known_calls import PlainSpan
-from store_segments import make_call, name_segment, pack_segment
+from store_segments import NOON_NS, make_call, name_segment, pack_segment
 
+from watchpost_collector.page import queries
+from watchpost_collector.page.filters import Filters, Window, bind
 from watchpost_collector.projects import DEFAULT_SAMPLING, EVERY
 from watchpost_collector.store.client import SEGMENT_TABLES, Store
 from watchpost_collector.store.estimates import Estimates
@@ -258,6 +261,53 @@ def test_a_weight_is_whole_right_on_average_and_multiplies_with_the_share_that_i
         f"{project}-odd",
     )
     assert [weight for (weight,) in rows] == list(odd.values())
+
+
+def test_rollups_and_the_page_count_a_call_for_as_many_as_it_stands_for(store: Store) -> None:
+    PriceBook(store).load_packaged()
+    project = name_segment("weighed")
+    said = {"watchpost__sampling__weight": "7", "start_ms": -60 * HOUR_MS, **MESSAGES}
+    failed = make_call("a3" * 8, start_ms=-60 * HOUR_MS)
+    spans = [
+        tripped(make_call("a1" * 8, **said)),
+        make_call("a2" * 8, start_ms=-60 * HOUR_MS),
+        replace(failed, status="ERROR", trace_state="ot=th:8"),
+    ]
+    land(store, project, *spans)
+    [(rows,)] = ask(
+        store,
+        "select (sum(weight), sumIf(weight, status = 'error'), sum(input_tokens * weight), "
+        "sum(cost * weight)) from watchpost.generations where project = {p:String}",
+        project,
+    )
+    assert rows[:3] == (10, 2, 1000)
+    start = NOON_NS // 10**6 - 60 * HOUR_MS
+    window = Window(start, start + HOUR_MS, 60)
+    bound = bind(Filters(project=project), window)
+
+    def show(name: str) -> dict[str, Any]:
+        sql = re.sub(r"\bfrom (\w+) as u", r"from watchpost.\1 as u", queries.ALL[name])
+        [shown] = store.query(sql, bound).as_dicts()
+        return shown
+
+    def assert_equal() -> None:
+        [(hours,)] = ask(
+            store,
+            "select (sum(calls), sum(u.errors), sum(u.input_tokens), sum(u.cost)) "
+            "from watchpost.usage_hourly as u where project = {p:String}",
+            project,
+        )
+        assert hours == rows
+        for which in ("TILES", "TILES_HOURLY"):
+            tiles = show(which)
+            told = tuple(tiles[name] for name in ("calls", "errors", "input_tokens", "cost"))
+            assert told == rows, which
+        for which in ("GUARD_TILE", "GUARD_TILE_HOURLY"):
+            assert (show(which)["checked"], show(which)["tripped"]) == (7, 7), which
+
+    assert_equal()
+    close_hours(store)
+    assert_equal()
 
 
 def test_a_segment_sent_again_changes_nothing_and_what_got_lost_of_it_is_missed(
