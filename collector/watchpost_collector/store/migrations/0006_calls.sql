@@ -37,6 +37,8 @@ create table if not exists {database}.calls {on_cluster}
     weight UInt32,
     counted Bool, version UInt64, stored Date default today(),
     index trace_index trace_id type bloom_filter(0.01) granularity 1,
+    -- Blocked calls are few, and people look for them.
+    index blocked_index blocked type minmax granularity 1,
     index segment_index spool_segment type set(16) granularity 4
 )
 engine = {replicated}ReplacingMergeTree(version)
