@@ -28,7 +28,7 @@ create table if not exists {database}.spans {on_cluster}
     -- What the other tables must hold of this span: the proof that an insert arrived whole.
     has_content Bool, verdict_count UInt16,
     -- How many spans this one stands for: sums of it are right whatever was sampled.
-    weight UInt32,
+    weight UInt32 default 1,
     stored Date default today(),
     index trace_index trace_id type bloom_filter(0.01) granularity 1,
     index session_index session_id type bloom_filter(0.01) granularity 1,
@@ -88,7 +88,7 @@ create table if not exists {database}.verdicts {on_cluster}
     guard LowCardinality(String), label LowCardinality(String), direction LowCardinality(String),
     action LowCardinality(String), tripped Bool, failed Bool, probability Float32, threshold Float32,
     duration_ms Float64, revision LowCardinality(String),
-    segments Map(LowCardinality(String), String), weight UInt32,
+    segments Map(LowCardinality(String), String), weight UInt32 default 1,
     spool_segment LowCardinality(String), stored Date default today(),
     arrived DateTime64(6, 'UTC') default now64(6) codec(Delta, ZSTD(1))
 )

@@ -34,7 +34,7 @@ create table if not exists {database}.calls {on_cluster}
     -- A hash of the response id (0: none), by which settling finds the same response elsewhere.
     response_key UInt32,
     -- How many calls this one stands for: 1, unless its emitter sampled.
-    weight UInt32,
+    weight UInt32 default 1,
     counted Bool, version UInt64, stored Date default today(),
     index trace_index trace_id type bloom_filter(0.01) granularity 1,
     -- Blocked calls are few, and people look for them.
