@@ -133,8 +133,6 @@ def _read_span(
     service, prompt, version = resource.get("service.name", ""), *_prompt(named)
     inputs, outputs = get("input_messages", ""), get("output_messages", "")
     system, tools = get("system_instructions", ""), get("tool_definitions", "")
-    first_s = get("ttft_s")
-    cost = get("cost_reported")
     duration_ms = took_ns / 1e6
     row = (
         *(project, segment, trace_id, span_id, span.parent_span_id.hex(), start, duration_ms),
@@ -145,12 +143,7 @@ def _read_span(
         *(get("template_hash", ""), get("session_id", ""), get("user_id", "")),
         *(get("agent_name", ""), get("workflow_name", ""), _read_list(get("finish_reasons", ""))),
         *counts,
-        get("usage_source") or ("provider" if counts[0] + counts[1] else "none"),
-        float(cost) if cost else None,
-        float(first_s) * 1000 if first_s else None,
-        get("streaming", "") == "true",
-        *(float(get("context_use", 0.0)), int(get("retries", 0)), get("blocked") == "true"),
-        *(get("guard_action", ""), get("service_tier", ""), get("system_fingerprint", "")),
+        *_read_facts(named, counts),
         [(key, named[key]) for key in _PARAMETERS if key in named],
         _read_list(get("tags", "")),
         list(segments.items()),
@@ -166,6 +159,20 @@ def _read_span(
         (*place, prompt, version, *_verdict(guard), segment, list(segments.items()))
         for guard in guards
     ]
+
+
+def _read_facts(named: dict[str, str], counts: Sequence[int]) -> _Row:
+    """What a call says of itself beside its names and texts."""
+    get = named.get
+    first_s, cost = get("ttft_s"), get("cost_reported")
+    return (
+        get("usage_source") or ("provider" if counts[0] + counts[1] else "none"),
+        float(cost) if cost else None,
+        float(first_s) * 1000 if first_s else None,
+        get("streaming", "") == "true",
+        *(float(get("context_use", 0.0)), int(get("retries", 0)), get("blocked") == "true"),
+        *(get("guard_action", ""), get("service_tier", ""), get("system_fingerprint", "")),
+    )
 
 
 def _sort_attributes(

@@ -53,7 +53,7 @@ class KeyFile:
     """The issued keys of a data directory, as its file says now."""
 
     def __init__(self, data: Path) -> None:
-        self._file = WatchedFile(data / FILE_NAME, _parse, {})
+        self._file = WatchedFile[dict[str, IssuedKey]](data / FILE_NAME, _parse, {})
         self._locked = False
 
     def __bool__(self) -> bool:
