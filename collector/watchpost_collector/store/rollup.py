@@ -111,13 +111,17 @@ def _close(store: Store, hours: list[datetime], kept: _Kept | None = None) -> No
     [(closed,)] = store.query("select toString(now64(6, 'UTC'))")
     bound = {
         "hours": _spell(hours),
+        "first": _spell(hours)[0],
+        "last": _spell(hours)[-1],
         "closed": closed,
         "most": MOST_VALUES,
         "kept": list(kept.projects) if kept else [],
         "counted": kept.counted if kept else "1970-01-01 00:00:00",
     }
     store.command(_ARRIVALS, bound)
-    for count, keep in ((_COUNT_CALLS, _KEEP_CALLS), (_COUNT_VERDICTS, _KEEP_VERDICTS)):
+    [(widest,)] = store.query(_WIDEST, bound)
+    counts = _COUNT if widest <= MOST_VALUES else _COUNT_CAPPED
+    for count, keep in zip(counts, (_KEEP_CALLS, _KEEP_VERDICTS), strict=True):
         store.command(count, bound)
         if kept:
             store.command(keep, bound)
@@ -143,8 +147,29 @@ _DECLARED = (
 )
 
 
-def _cap(column: str) -> str:
+# The most values that a dimension of one project has in these hours: where they are few, nothing
+# has to be counted to tell the frequent ones.
+_WIDEST = f"""
+select max(width) from (
+    select greatest(uniq(service_version), uniq(model), uniq(prompt_name), uniq(prompt_version),
+        uniqArray(mapValues({_DECLARED.format("segments")}))) as width
+    from (
+        select project, start, service_version, model, prompt_name, prompt_version, segments
+        from watchpost.calls
+        union all
+        select project, start, '', model, prompt_name, prompt_version, segments
+        from watchpost.verdicts
+    )
+    where start >= {{first:DateTime('UTC')}} and start < {{last:DateTime('UTC')}} + 3600
+    group by project
+)
+"""  # noqa: S608
+
+
+def _cap(column: str, capped: bool) -> str:
     """A dimension's value, or 'other' when its project has too many of them in these hours."""
+    if not capped:
+        return f"g.{column} as {column}"
     return (
         f"if((g.project, g.{column}) in (select project, {column} from counted "  # noqa: S608
         f"group by project, {column} order by count() desc limit {{most:UInt32}} by project), "
@@ -154,7 +179,7 @@ def _cap(column: str) -> str:
 
 _PAIRS = f"{_DECLARED.format('segments')}::Array(Tuple(String, String))"
 # Of every declared key its most frequent values.
-_SEGMENTS = f"""
+_SEGMENTS_CAPPED = f"""
 mapSort(mapApply(
     (key, value) -> (key, if(has((
         select groupArray(concat(project, '\\0', pair.1, '\\0', pair.2)) from (
@@ -164,6 +189,8 @@ mapSort(mapApply(
     ), concat(g.project, '\\0', key, '\\0', value)), value, '{OTHER}')),
     {_DECLARED.format("g.segments")})) as segments
 """  # noqa: S608
+# By whether values are capped.
+_SEGMENTS = (f"mapSort({_DECLARED.format('g.segments')}) as segments", _SEGMENTS_CAPPED)
 
 _KEPT = f"""
 select hour, projects, toString(counted)
@@ -189,7 +216,8 @@ from (
     union all
     select start, project, stored from watchpost.verdicts
 )
-where toStartOfHour(start) in {hours:Array(DateTime('UTC'))}
+where start >= {first:DateTime('UTC')} and start < {last:DateTime('UTC')} + 3600
+    and toStartOfHour(start) in {hours:Array(DateTime('UTC'))}
 group by hour, project
 """
 
@@ -209,21 +237,25 @@ _KEEP_VERDICTS = _KEEP.format(table="guards_closed")
 _COUNTED = """
 with counted as (
     select * from watchpost.{table}
-    where toStartOfHour(start) in {{hours:Array(DateTime('UTC'))}}
+    where start >= {{first:DateTime('UTC')}} and start < {{last:DateTime('UTC')}} + 3600
+        and toStartOfHour(start) in {{hours:Array(DateTime('UTC'))}}
         and (project not in {{kept:Array(String)}}
             or (arrived > {{counted:DateTime64(6, 'UTC')}}
                 and arrived <= {{closed:DateTime64(6, 'UTC')}}))
 )
 """
 
-_COUNT_CALLS = f"""
+
+def _count_calls(capped: bool) -> str:
+    return f"""
 insert into watchpost.usage_closed
 {_COUNTED.format(table="calls final").replace("where", "where counted and", 1)}
 select
     toStartOfHour(g.start) as hour, g.project as project, g.service as service,
-    {_cap("service_version")},
+    {_cap("service_version", capped)},
     g.environment as environment, g.operation as operation, g.provider as provider,
-    {_cap("model")}, {_cap("prompt_name")}, {_cap("prompt_version")}, {_SEGMENTS},
+    {_cap("model", capped)}, {_cap("prompt_name", capped)}, {_cap("prompt_version", capped)},
+    {_SEGMENTS[capped]},
     sum(g.weight), sumIf(g.weight, g.status = 'error'), sumIf(g.weight, g.blocked),
     sumIf(g.weight, g.price_state = 'unpriced'), sumIf(g.weight, g.usage_source = 'none'),
     sumIf(g.weight, g.usage_source = 'estimated'),
@@ -239,13 +271,16 @@ from counted as g
 group by all
 """  # noqa: S608
 
-_COUNT_VERDICTS = f"""
+
+def _count_verdicts(capped: bool) -> str:
+    return f"""
 insert into watchpost.guards_closed
 {_COUNTED.format(table="verdicts")}
 select
     toStartOfHour(g.start) as hour, g.project as project, g.service as service,
-    g.environment as environment, {_cap("model")}, {_cap("prompt_name")}, {_cap("prompt_version")},
-    g.guard as guard, g.direction as direction, g.action as action, {_SEGMENTS},
+    g.environment as environment, {_cap("model", capped)},
+    {_cap("prompt_name", capped)}, {_cap("prompt_version", capped)},
+    g.guard as guard, g.direction as direction, g.action as action, {_SEGMENTS[capped]},
     sum(g.weight), sumIf(g.weight, g.tripped), sumIf(g.weight, g.failed),
     sumMapIf(map(toString(g.label), toUInt64(g.weight)), g.tripped and g.label != ''),
     sum(g.duration_ms * g.weight), quantilesTimingState(0.5, 0.95)(log(1 + g.duration_ms) * 1500),
@@ -253,3 +288,7 @@ select
 from counted as g
 group by all
 """  # noqa: S608
+
+
+_COUNT = _count_calls(False), _count_verdicts(False)
+_COUNT_CAPPED = _count_calls(True), _count_verdicts(True)
