@@ -10,6 +10,7 @@ import contextlib
 import http.client
 import random
 import signal
+import subprocess
 import threading
 import time
 from collections import Counter
@@ -93,8 +94,10 @@ class ChaosRun:
             server.start_without_store()
             if wait:
                 server.wait_for_store()
-        except AssertionError:
+        except (AssertionError, OSError):
             # A fault may kill it that early; nothing else may.
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                server.wait(5)
             if server.poll() != -signal.SIGKILL:
                 self.outcome.differences.append(f"it did not start: {server.output[-300:]}")
         return server
@@ -213,9 +216,11 @@ class ChaosRun:
 def play_run(seed: int, directory: Path, database: Database | None) -> Outcome:
     """Play the run of a seed in a directory of its own."""
     directory.mkdir(parents=True)
-    with SmallDisk(directory / "disk", _DISK_MEGABYTES) as disk:
-        with contextlib.closing(ChaosRun(seed, database, disk)) as run:
-            return run.play()
+    with (
+        SmallDisk(directory / "disk", _DISK_MEGABYTES) as disk,
+        contextlib.closing(ChaosRun(seed, database, disk)) as run,
+    ):
+        return run.play()
 
 
 def _provoke(server: RunningServer) -> None:
