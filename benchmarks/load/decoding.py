@@ -32,6 +32,7 @@ from load.columns import (
 from watchpost_collector.command import main
 from watchpost_collector.envelope import read_envelopes
 from watchpost_collector.store import client
+from watchpost_collector.signals import TRACES, read_signal
 from watchpost_collector.store.client import Store
 
 _DAY_NS = 86_400 * 10**9
@@ -55,10 +56,14 @@ _COUNTS = (
     *("cache_write_1h_tokens", "reasoning_tokens", "audio_input_tokens", "audio_output_tokens"),
 )
 _Row = tuple[Any, ...]
+INSERT_AS_IT_IS = Store.insert_segment
 
 
 def insert_decoded(store: Store, body: bytes | Path, segment: str) -> None:
-    """What replaces `Store.insert_segment`."""
+    """What replaces `Store.insert_segment` for spans; the collector's own metrics go as they do."""
+    if read_signal(segment) is not TRACES:
+        INSERT_AS_IT_IS(store, body, segment)
+        return
     content = body.read_bytes() if isinstance(body, Path) else body
     rows: list[_Row] = []
     verdicts: list[_Row] = []
@@ -266,6 +271,9 @@ def _hash_in_sql(store: Store) -> None:
 
 
 def _insert_first(store: Store, body: bytes | Path, segment: str) -> None:
+    if read_signal(segment) is not TRACES:
+        INSERT_AS_IT_IS(store, body, segment)
+        return
     _hash_in_sql(store)
     Store.insert_segment = insert_decoded  # type: ignore[method-assign]
     store.insert_segment(body, segment)
