@@ -9,7 +9,7 @@ from typing import Any
 
 from known_calls import PlainSpan, build_request
 
-from watchpost_collector.envelope import Letter, frame_head
+from watchpost_collector.otlp.envelope import Letter, frame_head
 
 USAGE = {"gen_ai.usage.input_tokens": 100, "gen_ai.usage.output_tokens": 10}
 # A quiet hour in the past, the same for all tests: each keeps apart by its project.

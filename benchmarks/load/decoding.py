@@ -30,9 +30,9 @@ from load.columns import (
     WORK_SCHEMA,
 )
 from watchpost_collector.command import main
-from watchpost_collector.envelope import read_envelopes
+from watchpost_collector.otlp.envelope import read_envelopes
+from watchpost_collector.otlp.signals import TRACES, read_signal
 from watchpost_collector.store import client
-from watchpost_collector.signals import TRACES, read_signal
 from watchpost_collector.store.client import Store
 
 _DAY_NS = 86_400 * 10**9

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from load.server import run_step, wait_until_quiet
 from load.traffic import SPANS_A_REQUEST, build_load
-from watchpost_collector.envelope import Letter, frame_head
+from watchpost_collector.otlp.envelope import Letter, frame_head
 from watchpost_collector.store.client import DATABASE, Store, open_store
 from watchpost_collector.store.migrate import migrate
 from watchpost_collector.store.upkeep import start_upkeep

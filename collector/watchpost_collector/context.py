@@ -12,21 +12,21 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from watchpost.errors import CollectorError
+from watchpost_collector.access.keys import Keys
+from watchpost_collector.access.projects import Projects
 from watchpost_collector.counters import Counters
-from watchpost_collector.digests import Digests
-from watchpost_collector.flush import Flusher
-from watchpost_collector.keys import Keys
-from watchpost_collector.projects import Projects
-from watchpost_collector.set_aside import SetAside
+from watchpost_collector.intake.throttle import Throttle
 from watchpost_collector.settings import ServerSettings
-from watchpost_collector.spool import Spool
-from watchpost_collector.throttle import Throttle
+from watchpost_collector.spool.digests import Digests
+from watchpost_collector.spool.flush import Flusher
+from watchpost_collector.spool.set_aside import SetAside
+from watchpost_collector.spool.writer import Spool
 from watchpost_collector.watched_file import WatchedFile
 
 if TYPE_CHECKING:
     from watchpost_collector.erasure.application import ErasureApp
+    from watchpost_collector.intake.redaction import Redaction
     from watchpost_collector.query.reader import Reader
-    from watchpost_collector.redaction import Redaction
     from watchpost_collector.store.upkeep import Upkeep
 
 

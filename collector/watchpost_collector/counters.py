@@ -10,7 +10,7 @@ import threading
 from dataclasses import asdict, dataclass
 
 from watchpost_collector.histogram import Histogram
-from watchpost_collector.signals import TRACES, Signal
+from watchpost_collector.otlp.signals import TRACES, Signal
 
 # Whoever may name projects must not fill the memory with them.
 MOST_PROJECTS, OTHER = 500, "(other)"

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 import uvicorn
 
 from watchpost.errors import ConfigError
-from watchpost_collector.origin import App
-from watchpost_collector.patience import PatientProtocol
+from watchpost_collector.access.origin import App
+from watchpost_collector.intake.patience import PatientProtocol
 from watchpost_collector.settings import ServerSettings
 
 # Seconds for requests under way when the server stops.

@@ -16,8 +16,8 @@ from typing import Literal
 
 from watchpost_collector.context import Context
 from watchpost_collector.histogram import Distribution
-from watchpost_collector.signals import LOGS, METRICS
-from watchpost_collector.spool import Spool
+from watchpost_collector.otlp.signals import LOGS, METRICS
+from watchpost_collector.spool.writer import Spool
 
 Kind = Literal["counter", "gauge", "histogram"]
 _FATES = ("stored", "refused", "deduplicated", "set_aside", "dropped")

@@ -14,14 +14,14 @@ from dataclasses import asdict
 from functools import partial
 
 from watchpost.errors import Full
+from watchpost_collector.access.origin import App, Receive, Scope, Send
 from watchpost_collector.api.application import API_PREFIX, Api
 from watchpost_collector.context import Context
 from watchpost_collector.exposition import CONTENT_TYPE, render_readings
-from watchpost_collector.origin import App, Receive, Scope, Send
-from watchpost_collector.otlp_app import OtlpApp
+from watchpost_collector.intake.http_door import OtlpApp
+from watchpost_collector.otlp.signals import SIGNALS
 from watchpost_collector.price_routes import PRICES_PREFIX, answer_prices
 from watchpost_collector.readings import take_readings
-from watchpost_collector.signals import SIGNALS
 
 _FLUSH_TIMEOUT_S = 30.0
 # Where Langfuse's SDKs send OTLP, below the host they are given; the rest of the path is OTLP's.

@@ -21,11 +21,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from watchpost.errors import ConfigError
+from watchpost_collector.access.keys import Keys
+from watchpost_collector.access.origin import OriginGuard, Receive, Scope, Send, served_hosts
+from watchpost_collector.access.projects import watch_projects
 from watchpost_collector.context import Context
 from watchpost_collector.counters import Counters
-from watchpost_collector.digests import Digests
-from watchpost_collector.flush import Flusher
-from watchpost_collector.keys import Keys
+from watchpost_collector.intake.http_door import OtlpApp
+from watchpost_collector.intake.reception import Reception
+from watchpost_collector.intake.throttle import Throttle
 from watchpost_collector.listening import (
     GRACE_S,
     Listener,
@@ -35,26 +38,23 @@ from watchpost_collector.listening import (
     name_urls,
     reserve,
 )
-from watchpost_collector.origin import OriginGuard, Receive, Scope, Send, served_hosts
-from watchpost_collector.otlp_app import OtlpApp
+from watchpost_collector.otlp.signals import SIGNALS, TRACES, read_signal
 from watchpost_collector.private_files import lock_directory, make_private, write_private
-from watchpost_collector.projects import watch_projects
 from watchpost_collector.query.facade import Facade
 from watchpost_collector.query.reader import Reader
-from watchpost_collector.reception import Reception
 from watchpost_collector.routes import Switch, build_app
-from watchpost_collector.segments import recover_segments
-from watchpost_collector.set_aside import SetAside
 from watchpost_collector.settings import ServerSettings
-from watchpost_collector.signals import SIGNALS, TRACES, read_signal
-from watchpost_collector.spool import Spool
+from watchpost_collector.spool.digests import Digests
+from watchpost_collector.spool.flush import Flusher
+from watchpost_collector.spool.segments import recover_segments
+from watchpost_collector.spool.set_aside import SetAside
+from watchpost_collector.spool.writer import Spool
 from watchpost_collector.telemetry import choose_way, report_always
-from watchpost_collector.throttle import Throttle
 
 if TYPE_CHECKING:
     from watchpost_collector.erasure.application import ErasureApp
-    from watchpost_collector.otlp_grpc import OtlpGrpc
-    from watchpost_collector.redaction import Redaction
+    from watchpost_collector.intake.grpc_door import OtlpGrpc
+    from watchpost_collector.intake.redaction import Redaction
     from watchpost_collector.store.upkeep import Upkeep
 
 log = logging.getLogger(__name__)
@@ -220,7 +220,9 @@ async def _open_grpc(
     if reserved is None:
         return None
     # Its import takes as long as opening every other listener, so that waits for none of it.
-    module = await asyncio.to_thread(importlib.import_module, "watchpost_collector.otlp_grpc")
+    module = await asyncio.to_thread(
+        importlib.import_module, "watchpost_collector.intake.grpc_door"
+    )
     with reserved:
         server: OtlpGrpc = module.OtlpGrpc(reception)
         await server.start(host, reserved.getsockname()[1])
@@ -292,7 +294,7 @@ def _start_eraser(context: Context, upkeep: Upkeep) -> ErasureApp:
 def _load_redaction(setting: str) -> Redaction | None:
     if not setting:
         return None
-    from watchpost_collector.redaction import load_redaction
+    from watchpost_collector.intake.redaction import load_redaction
 
     return load_redaction(setting)
 

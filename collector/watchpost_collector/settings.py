@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from watchpost.errors import ConfigError
-from watchpost_collector.reception import IntakeLimits
-from watchpost_collector.set_aside import SetAsideBounds
-from watchpost_collector.spool import Limits
+from watchpost_collector.intake.reception import IntakeLimits
+from watchpost_collector.spool.set_aside import SetAsideBounds
+from watchpost_collector.spool.writer import Limits
 
 DATA_SETTING = "WATCHPOST_DATA"
 STORE_SETTING = "WATCHPOST_STORE"

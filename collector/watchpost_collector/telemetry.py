@@ -21,11 +21,11 @@ from opentelemetry.proto.metrics.v1.metrics_pb2 import AggregationTemporality
 from watchpost.errors import CollectorError
 from watchpost_collector.context import Context
 from watchpost_collector.histogram import Distribution
-from watchpost_collector.intake import Parcel
+from watchpost_collector.intake.admission import Parcel
+from watchpost_collector.intake.reception import Reception
+from watchpost_collector.otlp.refusal import PROTOBUF_TYPE
+from watchpost_collector.otlp.signals import METRICS
 from watchpost_collector.readings import Reading, Sample, take_readings
-from watchpost_collector.reception import Reception
-from watchpost_collector.refusal import PROTOBUF_TYPE
-from watchpost_collector.signals import METRICS
 
 log = logging.getLogger(__name__)
 

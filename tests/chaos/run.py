@@ -23,7 +23,7 @@ from chaos.database import Database
 from chaos.disk import SmallDisk
 from chaos.traffic import Exporter, Request, build_requests, send_cut
 from chaos.truth import find_differences
-from watchpost_collector.envelope import read_envelopes
+from watchpost_collector.otlp.envelope import read_envelopes
 
 FAULTS = (
     *("written", "synced", "sealed", "before_insert", "after_insert"),

@@ -18,9 +18,9 @@ import pyarrow.parquet
 import pytest
 from store_segments import NOON_NS, make_call, name_segment, pack_segment
 
+from watchpost_collector.access.keys import Keys, parse_keys
 from watchpost_collector.api import answers
 from watchpost_collector.api.application import Api
-from watchpost_collector.keys import Keys, parse_keys
 from watchpost_collector.query.export import Export, open_parquet
 from watchpost_collector.query.reader import Reader
 from watchpost_collector.store.client import Store

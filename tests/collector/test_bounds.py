@@ -7,12 +7,12 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue
 from otlp_bodies import build_request, only_spans, put
 
-from watchpost_collector.bounds import MOST_ATTRIBUTES, MOST_GROUPS, MOST_ITEMS, MOST_TEXT
-from watchpost_collector.envelope import encode_varint
-from watchpost_collector.fold import UNREADABLE
-from watchpost_collector.intake import Admission, Parcel, admit
-from watchpost_collector.refusal import JSON_TYPE, PROTOBUF_TYPE, Refusal
-from watchpost_collector.signals import LOGS, TRACES, Signal
+from watchpost_collector.intake.admission import Admission, Parcel, admit
+from watchpost_collector.otlp.bounds import MOST_ATTRIBUTES, MOST_GROUPS, MOST_ITEMS, MOST_TEXT
+from watchpost_collector.otlp.envelope import encode_varint
+from watchpost_collector.otlp.fold import UNREADABLE
+from watchpost_collector.otlp.refusal import JSON_TYPE, PROTOBUF_TYPE, Refusal
+from watchpost_collector.otlp.signals import LOGS, TRACES, Signal
 
 
 def take(body: bytes, content_type: str = PROTOBUF_TYPE, signal: Signal = TRACES) -> Admission:

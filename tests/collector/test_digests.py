@@ -7,7 +7,7 @@ from typing import Any
 
 from chaos.disk import SmallDisk
 
-from watchpost_collector.digests import Digests, compute_digest
+from watchpost_collector.spool.digests import Digests, compute_digest
 
 
 def open_digests(directory: Path, **bounds: Any) -> Digests:

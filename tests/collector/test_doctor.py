@@ -16,9 +16,9 @@ import pytest
 from otlp_bodies import build_request, only_spans, put
 from running_server import RunningServer
 
+from watchpost_collector.access.issued_keys import issue_key, revoke_key
 from watchpost_collector.checkup import machine, running
 from watchpost_collector.checkup.finding import Finding
-from watchpost_collector.issued_keys import issue_key, revoke_key
 
 SECRET = "s" * 24
 

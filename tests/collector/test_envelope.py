@@ -3,7 +3,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from watchpost_collector.envelope import Letter, frame_head, read_envelopes, reframe
+from watchpost_collector.otlp.envelope import Letter, frame_head, read_envelopes, reframe
 
 LETTERS = st.builds(
     Letter,

@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 from running_server import RunningServer
 
+from watchpost_collector.access.keys import parse_keys
 from watchpost_collector.command import main
 from watchpost_collector.erasure.application import ErasureApp
 from watchpost_collector.erasure.eraser import Eraser
-from watchpost_collector.keys import parse_keys
 
 SECRET = "admin-key-0123456789"
 

@@ -8,11 +8,11 @@ from known_calls import build_request
 from store_segments import make_call
 
 from watchpost.errors import ConfigError
-from watchpost_collector.envelope import Letter, frame_head, read_envelopes
 from watchpost_collector.erasure.files import erase_files
 from watchpost_collector.erasure.journal import DONE, RUNNING, Entry, Journal
 from watchpost_collector.erasure.subject import Remembered, Subject, hash_id, load_secret
-from watchpost_collector.signals import TRACES
+from watchpost_collector.otlp.envelope import Letter, frame_head, read_envelopes
+from watchpost_collector.otlp.signals import TRACES
 
 ANN = Subject("user", "ann@canary.example")
 

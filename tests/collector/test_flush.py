@@ -8,12 +8,12 @@ from otlp_bodies import build_request, only_spans
 from running_server import RunningServer
 
 from watchpost_collector.counters import Counters
-from watchpost_collector.digests import Digests
-from watchpost_collector.envelope import Letter, read_envelopes
-from watchpost_collector.flush import Flusher
+from watchpost_collector.otlp.envelope import Letter, read_envelopes
 from watchpost_collector.private_files import make_private
-from watchpost_collector.set_aside import SetAside
-from watchpost_collector.spool import Limits, Spool
+from watchpost_collector.spool.digests import Digests
+from watchpost_collector.spool.flush import Flusher
+from watchpost_collector.spool.set_aside import SetAside
+from watchpost_collector.spool.writer import Limits, Spool
 from watchpost_collector.store.client import SegmentCount, StoreUnavailable
 
 # `name` is field 5 and a text; here it is a number. upb takes that for an unknown field and lets

@@ -15,9 +15,15 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
 )
 from otlp_bodies import break_utf8, build_request, only_spans, put
 
-from watchpost_collector.intake import Admission, Parcel, admit, encode_response, read_content_type
-from watchpost_collector.refusal import JSON_TYPE, PROTOBUF_TYPE, Refusal
-from watchpost_collector.signals import METRICS
+from watchpost_collector.intake.admission import (
+    Admission,
+    Parcel,
+    admit,
+    encode_response,
+    read_content_type,
+)
+from watchpost_collector.otlp.refusal import JSON_TYPE, PROTOBUF_TYPE, Refusal
+from watchpost_collector.otlp.signals import METRICS
 
 LIMIT = 1 << 20
 PACKERS = pytest.mark.parametrize(

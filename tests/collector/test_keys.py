@@ -9,7 +9,14 @@ from pathlib import Path
 import pytest
 
 from watchpost.errors import ConfigError
-from watchpost_collector.keys import Grant, Keys, is_loopback, load_keys, parse_keys, read_secret
+from watchpost_collector.access.keys import (
+    Grant,
+    Keys,
+    is_loopback,
+    load_keys,
+    parse_keys,
+    read_secret,
+)
 
 INGEST, READ, ADMIN = "i" * 20, "r" * 20, "a" * 20
 TEXT = f"ingest@shop:{INGEST}, read:{READ}\n# a remark, with:commas\nadmin:{ADMIN}"

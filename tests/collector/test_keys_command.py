@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from watchpost.errors import ConfigError
+from watchpost_collector.access.issued_keys import KeyFile
+from watchpost_collector.access.keys import Grant
 from watchpost_collector.command import main
 from watchpost_collector.command.keys import read_expiry
-from watchpost_collector.issued_keys import KeyFile
-from watchpost_collector.keys import Grant
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from watchpost_collector.origin import OriginGuard, served_hosts
+from watchpost_collector.access.origin import OriginGuard, served_hosts
 
 
 async def _pass(scope: Any, receive: Any, send: Any) -> None:

@@ -5,9 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from otlp_bodies import build_request, only_spans, put
 
-from watchpost_collector.envelope import encode_varint
-from watchpost_collector.parts import count_parts
-from watchpost_collector.signals import SIGNALS, TRACES, Signal
+from watchpost_collector.otlp.envelope import encode_varint
+from watchpost_collector.otlp.parts import count_parts
+from watchpost_collector.otlp.signals import SIGNALS, TRACES, Signal
 
 TRACE = TRACES.request.DESCRIPTOR
 

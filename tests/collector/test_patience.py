@@ -8,9 +8,9 @@ from contextlib import asynccontextmanager
 import pytest
 import uvicorn
 
-from watchpost_collector import patience
-from watchpost_collector.origin import Receive, Scope, Send
-from watchpost_collector.patience import HEAD_BYTES, PatientProtocol
+from watchpost_collector.access.origin import Receive, Scope, Send
+from watchpost_collector.intake import patience
+from watchpost_collector.intake.patience import HEAD_BYTES, PatientProtocol
 
 GET = b"GET / HTTP/1.1\r\nhost: localhost\r\n"
 

@@ -6,9 +6,9 @@ import pytest
 
 from watchpost.errors import ConfigError
 from watchpost.guard import Question
-from watchpost_collector.patterns import PatternGuard, read_patterns
-from watchpost_collector.redaction import load_redaction
-from watchpost_collector.signals import METRICS, TRACES
+from watchpost_collector.intake.patterns import PatternGuard, read_patterns
+from watchpost_collector.intake.redaction import load_redaction
+from watchpost_collector.otlp.signals import METRICS, TRACES
 
 
 def test_a_pattern_says_where_it_stands() -> None:

@@ -9,8 +9,7 @@ from pathlib import Path
 import pytest
 
 from watchpost.errors import ConfigError
-from watchpost_collector.command import main
-from watchpost_collector.projects import (
+from watchpost_collector.access.projects import (
     DEFAULT_DAYS,
     DEFAULT_SAMPLING,
     FILE_NAME,
@@ -21,6 +20,7 @@ from watchpost_collector.projects import (
     set_sampling,
     watch_projects,
 )
+from watchpost_collector.command import main
 
 
 def test_a_project_that_says_nothing_has_the_rules_of_all_and_then_the_defaults() -> None:

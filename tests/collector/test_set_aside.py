@@ -6,8 +6,8 @@ from pathlib import Path
 
 from watchpost_collector.counters import Counters
 from watchpost_collector.private_files import make_private
-from watchpost_collector.set_aside import SetAside, SetAsideBounds
-from watchpost_collector.spool import Segment
+from watchpost_collector.spool.set_aside import SetAside, SetAsideBounds
+from watchpost_collector.spool.writer import Segment
 
 
 def open_directory(tmp_path: Path, counters: Counters, **bounds: float) -> SetAside:

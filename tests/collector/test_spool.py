@@ -14,11 +14,11 @@ from otlp_bodies import build_request
 
 from watchpost.errors import ConfigError, Full
 from watchpost_collector.counters import Counters
-from watchpost_collector.envelope import Letter, frame_head, read_envelopes
+from watchpost_collector.otlp.envelope import Letter, frame_head, read_envelopes
 from watchpost_collector.private_files import lock_directory, make_private
-from watchpost_collector.segments import recover_segments, split_segment
-from watchpost_collector.set_aside import SetAside
-from watchpost_collector.spool import Limits, Segment, Spool
+from watchpost_collector.spool.segments import recover_segments, split_segment
+from watchpost_collector.spool.set_aside import SetAside
+from watchpost_collector.spool.writer import Limits, Segment, Spool
 
 SLOW = Limits(segment_age_s=600)
 Item = Segment | Future[None]

@@ -11,10 +11,10 @@ from otlp_bodies import build_request, only_spans
 from otlp_signals import Logs
 from store_segments import name_segment
 
-from watchpost_collector.envelope import frame_head
-from watchpost_collector.intake import Parcel, admit
-from watchpost_collector.refusal import PROTOBUF_TYPE
-from watchpost_collector.signals import LOGS, TRACES, Signal
+from watchpost_collector.intake.admission import Parcel, admit
+from watchpost_collector.otlp.envelope import frame_head
+from watchpost_collector.otlp.refusal import PROTOBUF_TYPE
+from watchpost_collector.otlp.signals import LOGS, TRACES, Signal
 from watchpost_collector.store.client import Store
 
 DETAILS = "gen_ai.client.inference.operation.details"

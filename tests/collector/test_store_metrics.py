@@ -9,10 +9,10 @@ import pytest
 from otlp_signals import Metrics, put_all
 from store_segments import name_segment
 
-from watchpost_collector.envelope import frame_head
-from watchpost_collector.intake import Admission, Parcel, admit
-from watchpost_collector.refusal import PROTOBUF_TYPE
-from watchpost_collector.signals import METRICS
+from watchpost_collector.intake.admission import Admission, Parcel, admit
+from watchpost_collector.otlp.envelope import frame_head
+from watchpost_collector.otlp.refusal import PROTOBUF_TYPE
+from watchpost_collector.otlp.signals import METRICS
 from watchpost_collector.store.client import Store
 
 DELTA, CUMULATIVE = 1, 2

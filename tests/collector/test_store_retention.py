@@ -9,7 +9,7 @@ import pytest
 from known_calls import PlainSpan
 from store_segments import make_call, name_segment, pack_segment
 
-from watchpost_collector.projects import DEFAULT_DAYS, EVERY, Projects, Rules
+from watchpost_collector.access.projects import DEFAULT_DAYS, EVERY, Projects, Rules
 from watchpost_collector.store.client import Store
 from watchpost_collector.store.retention import TABLES, apply_retention, read_frontier, write_ttl
 from watchpost_collector.store.rollup import close_hours

@@ -12,9 +12,9 @@ import pytest
 from known_calls import PlainSpan
 from store_segments import NOON_NS, make_call, name_segment, pack_segment
 
+from watchpost_collector.access.projects import DEFAULT_SAMPLING, EVERY
 from watchpost_collector.page import queries
 from watchpost_collector.page.filters import Filters, Window, bind
-from watchpost_collector.projects import DEFAULT_SAMPLING, EVERY
 from watchpost_collector.store.client import SEGMENT_TABLES, Store
 from watchpost_collector.store.estimates import Estimates
 from watchpost_collector.store.prices.book import PriceBook

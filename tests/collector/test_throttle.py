@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from watchpost_collector.projects import Projects, Rules
-from watchpost_collector.throttle import Throttle
+from watchpost_collector.access.projects import Projects, Rules
+from watchpost_collector.intake.throttle import Throttle
 
 
 class Clock:

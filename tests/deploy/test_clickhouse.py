@@ -13,7 +13,7 @@ import pytest
 from known_calls import build_request
 from store_segments import make_call, name_segment
 
-from watchpost_collector.envelope import Letter, encode_varint, frame_head
+from watchpost_collector.otlp.envelope import Letter, encode_varint, frame_head
 from watchpost_collector.store.client import Store
 from watchpost_collector.store.cluster import write_statements
 from watchpost_collector.store.migrate import Layout, read_migrations

@@ -17,7 +17,7 @@ from known_calls import PlainSpan, build_request
 from running_clickhouse import RunningClickHouse
 from running_server import RunningServer
 
-from watchpost_collector.envelope import Letter, frame_head
+from watchpost_collector.otlp.envelope import Letter, frame_head
 from watchpost_collector.store.client import open_store
 from watchpost_collector.store.migrate import migrate
 

@@ -8,7 +8,7 @@ from fuzz.bench import fuzz
 from fuzz.engine import list_engine_parsers, store_accepted
 from fuzz.parsers import list_parsers
 
-from watchpost_collector.intake import Admission
+from watchpost_collector.intake.admission import Admission
 from watchpost_collector.store.client import Store
 
 

@@ -18,7 +18,7 @@ from contextlib import ExitStack
 from fuzz.bench import Finding, fuzz
 from fuzz.engine import list_engine_parsers, store_accepted
 from fuzz.parsers import list_parsers
-from watchpost_collector.intake import Admission
+from watchpost_collector.intake.admission import Admission
 from watchpost_collector.store.client import open_store
 from watchpost_collector.store.migrate import migrate
 

@@ -12,10 +12,10 @@ from hostile_statements import FAMILIES
 from ordinary_statements import ORDINARY
 
 from fuzz.parsers import Parser
-from watchpost_collector.envelope import frame_head
-from watchpost_collector.intake import Admission
-from watchpost_collector.keys import Keys
-from watchpost_collector.origin import Message, Scope
+from watchpost_collector.access.keys import Keys
+from watchpost_collector.access.origin import Message, Scope
+from watchpost_collector.intake.admission import Admission
+from watchpost_collector.otlp.envelope import frame_head
 from watchpost_collector.query.facade import Facade
 from watchpost_collector.query.gate import examine
 from watchpost_collector.query.reader import Reader

@@ -21,20 +21,20 @@ from backports import zstd
 from otlp_bodies import break_utf8, build_request
 
 from watchpost.errors import WatchpostError
-from watchpost_collector.compression import decompress
+from watchpost_collector.access.keys import parse_keys, read_secret
 from watchpost_collector.counters import Counters
-from watchpost_collector.digests import Digests
-from watchpost_collector.envelope import Letter, frame_head, read_envelopes, reframe
 from watchpost_collector.importing.formats import read_line
 from watchpost_collector.importing.row import BadLine
 from watchpost_collector.importing.source import open_source, read_lines
-from watchpost_collector.intake import Admission, Parcel, admit, read_content_type
-from watchpost_collector.keys import parse_keys, read_secret
+from watchpost_collector.intake.admission import Admission, Parcel, admit, read_content_type
+from watchpost_collector.otlp.compression import decompress
+from watchpost_collector.otlp.envelope import Letter, frame_head, read_envelopes, reframe
+from watchpost_collector.otlp.refusal import JSON_TYPE, PROTOBUF_TYPE
+from watchpost_collector.otlp.signals import LOGS, METRICS, TRACES, Signal
 from watchpost_collector.private_files import make_private
-from watchpost_collector.refusal import JSON_TYPE, PROTOBUF_TYPE
-from watchpost_collector.segments import count_items, recover_segments
-from watchpost_collector.set_aside import SetAside
-from watchpost_collector.signals import LOGS, METRICS, TRACES, Signal
+from watchpost_collector.spool.digests import Digests
+from watchpost_collector.spool.segments import count_items, recover_segments
+from watchpost_collector.spool.set_aside import SetAside
 from watchpost_collector.store.prices.own import read_own_prices
 
 FIXTURES = Path(__file__).parents[1] / "fixtures"

@@ -16,7 +16,7 @@ from functools import cache
 from backports import zstd
 from otlp_bodies import break_utf8, build_request, only_spans, put
 
-from watchpost_collector.envelope import encode_varint
+from watchpost_collector.otlp.envelope import encode_varint
 
 Shape = Callable[[random.Random], bytes]
 PROTOBUF, JSON = "application/x-protobuf", "application/json"

@@ -17,6 +17,8 @@ from typing import Any, Protocol, TypeVar
 import orjson
 
 from watchpost.errors import CollectorError, Full
+from watchpost_collector.access.keys import Grant, Keys
+from watchpost_collector.access.origin import Receive, Scope, Send
 from watchpost_collector.api.answers import ROUTES, Question, Reader, Route
 from watchpost_collector.api.questions import (
     BadQuestion,
@@ -24,8 +26,6 @@ from watchpost_collector.api.questions import (
     read_parameters,
     read_window,
 )
-from watchpost_collector.keys import Grant, Keys
-from watchpost_collector.origin import Receive, Scope, Send
 from watchpost_collector.query.export import RELATIONS, Export, open_parquet, write_count
 from watchpost_collector.query.session import QueryFailed
 

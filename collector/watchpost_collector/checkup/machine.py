@@ -19,9 +19,9 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from watchpost.errors import ConfigError
+from watchpost_collector.access.issued_keys import FILE_NAME, KeyFile
+from watchpost_collector.access.keys import SETTING, load_keys
 from watchpost_collector.checkup.finding import Finding
-from watchpost_collector.issued_keys import FILE_NAME, KeyFile
-from watchpost_collector.keys import SETTING, load_keys
 
 _MODULES = {
     "server": ("chdb", "clickhouse_connect", "uvicorn", "starlette", "nicegui"),

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
 
+from watchpost_collector.access.projects import DEFAULT_DAYS, EVERY
 from watchpost_collector.checkup.finding import Finding
-from watchpost_collector.projects import DEFAULT_DAYS, EVERY
 
 Ask = Callable[[str], list[dict[str, Any]]]
 

@@ -15,9 +15,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from watchpost.errors import ConfigError
+from watchpost_collector.access.issued_keys import IssuedKey, KeyFile, issue_key, revoke_key
+from watchpost_collector.access.keys import DEFAULT_PROJECT, SCOPES
 from watchpost_collector.command.columns import format_columns
-from watchpost_collector.issued_keys import IssuedKey, KeyFile, issue_key, revoke_key
-from watchpost_collector.keys import DEFAULT_PROJECT, SCOPES
 from watchpost_collector.settings import DATA_SETTING, default_data
 
 _HEADINGS = ("id", "project", "scope", "name", "created", "expires", "state")

@@ -15,9 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from watchpost.errors import ConfigError
-from watchpost_collector.command.columns import format_columns
-from watchpost_collector.issued_keys import KeyFile
-from watchpost_collector.projects import (
+from watchpost_collector.access.issued_keys import KeyFile
+from watchpost_collector.access.projects import (
     DEFAULT_BURST_S,
     EVERY,
     Projects,
@@ -25,6 +24,7 @@ from watchpost_collector.projects import (
     change_rules,
     watch_projects,
 )
+from watchpost_collector.command.columns import format_columns
 from watchpost_collector.settings import DATA_SETTING, default_data
 
 _HEADINGS = ("project", "spans_per_second", "bytes_per_second", "burst_s", "keys")

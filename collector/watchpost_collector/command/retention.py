@@ -12,8 +12,7 @@ import sys
 from pathlib import Path
 
 from watchpost.errors import ConfigError
-from watchpost_collector.command.columns import format_columns
-from watchpost_collector.projects import (
+from watchpost_collector.access.projects import (
     DEFAULT_DAYS,
     EVERY,
     MOST_DAYS,
@@ -21,6 +20,7 @@ from watchpost_collector.projects import (
     set_days,
     watch_projects,
 )
+from watchpost_collector.command.columns import format_columns
 from watchpost_collector.settings import DATA_SETTING, default_data
 
 _BY_DEFAULT = "default"

@@ -13,10 +13,9 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
-from watchpost_collector.issued_keys import KeyFile
-from watchpost_collector.keys import load_keys
-from watchpost_collector.reception import IntakeLimits
-from watchpost_collector.set_aside import SetAsideBounds
+from watchpost_collector.access.issued_keys import KeyFile
+from watchpost_collector.access.keys import load_keys
+from watchpost_collector.intake.reception import IntakeLimits
 from watchpost_collector.settings import (
     CLUSTER_SETTING,
     DATA_SETTING,
@@ -35,7 +34,8 @@ from watchpost_collector.settings import (
     read_segments,
     read_telemetry,
 )
-from watchpost_collector.spool import WHEN_OLD, Limits
+from watchpost_collector.spool.set_aside import SetAsideBounds
+from watchpost_collector.spool.writer import WHEN_OLD, Limits
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

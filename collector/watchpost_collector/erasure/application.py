@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from watchpost.errors import CollectorError, ConfigError
+from watchpost_collector.access.keys import Keys
+from watchpost_collector.access.origin import Receive, Scope, Send
 from watchpost_collector.erasure.eraser import Eraser
 from watchpost_collector.erasure.subject import KINDS, Subject
-from watchpost_collector.keys import Keys
-from watchpost_collector.origin import Receive, Scope, Send
-from watchpost_collector.set_aside import SetAside
-from watchpost_collector.spool import Spool
+from watchpost_collector.spool.set_aside import SetAside
+from watchpost_collector.spool.writer import Spool
 from watchpost_collector.store.client import Store
 
 PATH = "/api/erase"

@@ -14,10 +14,10 @@ from pathlib import Path
 from google.protobuf.message import DecodeError
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-from watchpost_collector.envelope import Framed, Letter, frame_head, read_envelopes
 from watchpost_collector.erasure.subject import Remembered, Subject
+from watchpost_collector.otlp.envelope import Framed, Letter, frame_head, read_envelopes
+from watchpost_collector.otlp.signals import TRACES, Signal, read_signal
 from watchpost_collector.private_files import read_private, sync_directory, write_private
-from watchpost_collector.signals import TRACES, Signal, read_signal
 
 _CONTENT, _REASON = ".envelopes", ".reason.json"
 

@@ -19,8 +19,8 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
 )
 
 from watchpost.errors import CollectorError, ConfigError
+from watchpost_collector.access.keys import DEFAULT_PROJECT
 from watchpost_collector.importing.spans import Identity
-from watchpost_collector.keys import DEFAULT_PROJECT
 
 TIMEOUT_S = 120.0
 PATIENCE_S = 120.0

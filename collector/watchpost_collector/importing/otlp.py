@@ -21,7 +21,7 @@ from watchpost.policy import Policy
 from watchpost_collector.importing.row import BadLine
 from watchpost_collector.importing.screened import screen_texts
 from watchpost_collector.importing.spans import DIGEST, LINE, write_attributes
-from watchpost_collector.otlp_json import translate_json
+from watchpost_collector.otlp.json_form import translate_json
 
 _ASKED = (
     attributes.INPUT_MESSAGES,

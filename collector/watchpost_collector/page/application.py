@@ -13,7 +13,7 @@ from fastapi import FastAPI, Request
 from nicegui import core, ui
 
 from watchpost.errors import CollectorError
-from watchpost_collector.keys import Keys
+from watchpost_collector.access.keys import Keys
 from watchpost_collector.page.elements import LOGO, THEME_COOKIE
 from watchpost_collector.page.filters import read_filters
 from watchpost_collector.page.overview import OverviewPage

@@ -21,8 +21,8 @@ from urllib.parse import parse_qsl
 from uuid import uuid4
 
 from watchpost.errors import CollectorError, Full
-from watchpost_collector.keys import Keys
-from watchpost_collector.origin import Receive, Scope, Send
+from watchpost_collector.access.keys import Keys
+from watchpost_collector.access.origin import Receive, Scope, Send
 from watchpost_collector.query.gate import MAXIMUM_QUERY_BYTES
 from watchpost_collector.query.reader import Answer, Reader
 from watchpost_collector.query.session import DATABASE, QueryFailed, Refused

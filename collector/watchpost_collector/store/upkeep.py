@@ -14,7 +14,7 @@ from functools import partial
 from pathlib import Path
 
 from watchpost_collector import fault
-from watchpost_collector.signals import TRACES, read_signal
+from watchpost_collector.otlp.signals import TRACES, read_signal
 from watchpost_collector.store import rollup, settle
 from watchpost_collector.store.client import SegmentCount, Store
 from watchpost_collector.store.estimates import Estimates

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 
-from watchpost_collector.signals import LOGS, METRICS, TRACES, read_signal
+from watchpost_collector.otlp.signals import LOGS, METRICS, TRACES, read_signal
 
 
 @dataclass(frozen=True, slots=True)

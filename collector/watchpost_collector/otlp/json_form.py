@@ -16,9 +16,9 @@ from typing import Any
 import orjson
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 
-from watchpost_collector.fold import UNREADABLE
-from watchpost_collector.refusal import Refusal
-from watchpost_collector.signals import TRACES, Signal
+from watchpost_collector.otlp.fold import UNREADABLE
+from watchpost_collector.otlp.refusal import Refusal
+from watchpost_collector.otlp.signals import TRACES, Signal
 
 _IDS = frozenset({"trace_id", "span_id", "parent_span_id"})
 _FLOATS = (FieldDescriptor.TYPE_DOUBLE, FieldDescriptor.TYPE_FLOAT)

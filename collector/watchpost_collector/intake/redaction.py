@@ -20,8 +20,8 @@ from watchpost.errors import ConfigError, Full
 from watchpost.guard import Guard
 from watchpost.policy import Policy
 from watchpost.redaction import Redactor
-from watchpost_collector.patterns import read_patterns
-from watchpost_collector.signals import LOGS, TRACES, Signal
+from watchpost_collector.intake.patterns import read_patterns
+from watchpost_collector.otlp.signals import LOGS, TRACES, Signal
 
 log = logging.getLogger(__name__)
 

@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from watchpost_collector.parts import count_parts
-from watchpost_collector.refusal import Refusal
-from watchpost_collector.signals import LOGS, METRICS, TRACES, Signal
+from watchpost_collector.otlp.parts import count_parts
+from watchpost_collector.otlp.refusal import Refusal
+from watchpost_collector.otlp.signals import LOGS, METRICS, TRACES, Signal
 
 MOST_PARTS = 1_000_000
 MOST_GROUPS = 10_000

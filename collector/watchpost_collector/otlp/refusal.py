@@ -10,7 +10,7 @@ import json
 import math
 
 from watchpost.errors import BadPayload, Full
-from watchpost_collector.envelope import encode_varint
+from watchpost_collector.otlp.envelope import encode_varint
 
 # google.rpc.Code of the HTTP statuses used here.
 _CODES = {400: 3, 401: 16, 403: 7, 404: 5, 405: 12, 408: 4, 413: 3, 415: 3, 429: 8, 503: 14}

@@ -17,7 +17,7 @@ from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 from opentelemetry.proto.common.v1 import common_pb2
 from opentelemetry.proto.resource.v1 import resource_pb2
 
-from watchpost_collector.signals import TRACES, Signal
+from watchpost_collector.otlp.signals import TRACES, Signal
 
 _FIELD = descriptor_pb2.FieldDescriptorProto
 _FEATURES = descriptor_pb2.FeatureSet

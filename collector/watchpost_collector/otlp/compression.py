@@ -14,7 +14,7 @@ from typing import Protocol, cast
 
 from isal import isal_zlib
 
-from watchpost_collector.refusal import Refusal
+from watchpost_collector.otlp.refusal import Refusal
 
 if sys.version_info >= (3, 14):
     from compression import zstd

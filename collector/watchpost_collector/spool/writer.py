@@ -21,9 +21,9 @@ from pathlib import Path
 
 from watchpost.errors import Full
 from watchpost_collector import fault
-from watchpost_collector.envelope import Letter, frame_head
+from watchpost_collector.otlp.envelope import Letter, frame_head
+from watchpost_collector.otlp.signals import TRACES, Signal, mark_segment
 from watchpost_collector.private_files import create_private, sync_directory
-from watchpost_collector.signals import TRACES, Signal, mark_segment
 
 SUFFIX = ".spool"
 _WRITEV_PARTS = 512

@@ -16,11 +16,11 @@ from pathlib import Path
 from google.protobuf.message import DecodeError
 
 from watchpost_collector import fault
-from watchpost_collector.envelope import Framed, read_envelopes, reframe
-from watchpost_collector.inspection import list_items
+from watchpost_collector.otlp.envelope import Framed, read_envelopes, reframe
+from watchpost_collector.otlp.inspection import list_items
+from watchpost_collector.otlp.signals import Signal, read_signal
 from watchpost_collector.private_files import read_private, sync_directory, write_private
-from watchpost_collector.signals import Signal, read_signal
-from watchpost_collector.spool import SUFFIX, Segment
+from watchpost_collector.spool.writer import SUFFIX, Segment
 
 log = logging.getLogger(__name__)
 

@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable, Collection, Mapping, MutableMap
 from typing import Any
 from urllib.parse import urlsplit
 
-from watchpost_collector.keys import is_loopback
+from watchpost_collector.access.keys import is_loopback
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]

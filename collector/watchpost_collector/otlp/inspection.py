@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from watchpost_collector.signals import LOGS, METRICS, TRACES, Signal
+from watchpost_collector.otlp.signals import LOGS, METRICS, TRACES, Signal
 
 _NO_TRACE, _NO_SPAN = bytes(16), bytes(8)
 _DAY_NS = 86_400 * 10**9

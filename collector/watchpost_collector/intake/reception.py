@@ -14,17 +14,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from watchpost.errors import Full
+from watchpost_collector.access.keys import Keys
 from watchpost_collector.counters import Counters
-from watchpost_collector.digests import Digests
-from watchpost_collector.intake import Admission, Parcel, admit
-from watchpost_collector.keys import Keys
-from watchpost_collector.refusal import Refusal, Throttled
-from watchpost_collector.signals import Signal
-from watchpost_collector.spool import Spool
-from watchpost_collector.throttle import Throttle
+from watchpost_collector.intake.admission import Admission, Parcel, admit
+from watchpost_collector.intake.throttle import Throttle
+from watchpost_collector.otlp.refusal import Refusal, Throttled
+from watchpost_collector.otlp.signals import Signal
+from watchpost_collector.spool.digests import Digests
+from watchpost_collector.spool.writer import Spool
 
 if TYPE_CHECKING:
-    from watchpost_collector.redaction import Redaction
+    from watchpost_collector.intake.redaction import Redaction
 
 PROJECT_HEADER = "x-watchpost-project"
 BACKFILL_HEADER = "x-watchpost-backfill"

@@ -16,9 +16,9 @@ import orjson
 from google.protobuf.message import DecodeError
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 
-from watchpost_collector.envelope import encode_varint
-from watchpost_collector.signals import LOGS, SIGNALS, TRACES, Signal
-from watchpost_collector.twins import load_raw, load_raw_value, load_shallow
+from watchpost_collector.otlp.envelope import encode_varint
+from watchpost_collector.otlp.signals import LOGS, SIGNALS, TRACES, Signal
+from watchpost_collector.otlp.twins import load_raw, load_raw_value, load_shallow
 
 # What stands for a value that is nested deeper than can be read, or broken.
 UNREADABLE = "[cut by watchpost: nested too deep, or broken]"

@@ -14,16 +14,16 @@ from typing import Any
 
 from google.protobuf.message import DecodeError
 
-from watchpost_collector.bounds import check_body, check_request, cut_request
-from watchpost_collector.compression import decompress
-from watchpost_collector.digests import compute_digest
-from watchpost_collector.envelope import Letter, encode_varint
-from watchpost_collector.fold import fold_request, heal_request
-from watchpost_collector.inspection import Found, Times, inspect, name_place, remove_items
-from watchpost_collector.otlp_json import translate_json
-from watchpost_collector.refusal import JSON_TYPE, PROTOBUF_TYPE, Refusal
-from watchpost_collector.signals import TRACES, Signal
-from watchpost_collector.twins import load_probe
+from watchpost_collector.otlp.bounds import check_body, check_request, cut_request
+from watchpost_collector.otlp.compression import decompress
+from watchpost_collector.otlp.envelope import Letter, encode_varint
+from watchpost_collector.otlp.fold import fold_request, heal_request
+from watchpost_collector.otlp.inspection import Found, Times, inspect, name_place, remove_items
+from watchpost_collector.otlp.json_form import translate_json
+from watchpost_collector.otlp.refusal import JSON_TYPE, PROTOBUF_TYPE, Refusal
+from watchpost_collector.otlp.signals import TRACES, Signal
+from watchpost_collector.otlp.twins import load_probe
+from watchpost_collector.spool.digests import compute_digest
 
 _NAMED = 3
 # Takes the bytes of a request and gives others in their place.

@@ -16,9 +16,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from watchpost_collector.counters import Counters
+from watchpost_collector.otlp.signals import read_signal
 from watchpost_collector.private_files import read_private, sync_directory, write_private
-from watchpost_collector.signals import read_signal
-from watchpost_collector.spool import Segment
+from watchpost_collector.spool.writer import Segment
 from watchpost_collector.steady import read_steady_ns
 
 log = logging.getLogger(__name__)

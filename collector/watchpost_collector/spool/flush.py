@@ -24,12 +24,12 @@ from typing import Protocol
 from watchpost.errors import Full
 from watchpost_collector import fault
 from watchpost_collector.counters import Counters
-from watchpost_collector.digests import Digests
+from watchpost_collector.otlp.signals import read_signal
 from watchpost_collector.private_files import sync_directory
-from watchpost_collector.segments import count_envelopes, split_segment
-from watchpost_collector.set_aside import SetAside
-from watchpost_collector.signals import read_signal
-from watchpost_collector.spool import DROP, Segment, Spool
+from watchpost_collector.spool.digests import Digests
+from watchpost_collector.spool.segments import count_envelopes, split_segment
+from watchpost_collector.spool.set_aside import SetAside
+from watchpost_collector.spool.writer import DROP, Segment, Spool
 
 log = logging.getLogger(__name__)
 

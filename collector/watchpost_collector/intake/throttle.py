@@ -13,8 +13,8 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 
+from watchpost_collector.access.projects import DEFAULT_BURST_S, Projects, Rules
 from watchpost_collector.counters import OTHER
-from watchpost_collector.projects import DEFAULT_BURST_S, Projects, Rules
 
 # Beyond this many projects under rules of `*`, the one unseen for longest starts afresh.
 _MOST_PROJECTS = 10_000

@@ -17,11 +17,17 @@ import grpc
 from grpc import aio
 
 from watchpost.errors import BadPayload, ConfigError, Full
-from watchpost_collector.envelope import encode_varint
-from watchpost_collector.intake import Parcel, encode_response
-from watchpost_collector.reception import BACKFILL_HEADER, Reception
-from watchpost_collector.refusal import PROTOBUF_TYPE, Refusal, encode_status, read_code, read_retry
-from watchpost_collector.signals import SIGNALS, Signal
+from watchpost_collector.intake.admission import Parcel, encode_response
+from watchpost_collector.intake.reception import BACKFILL_HEADER, Reception
+from watchpost_collector.otlp.envelope import encode_varint
+from watchpost_collector.otlp.refusal import (
+    PROTOBUF_TYPE,
+    Refusal,
+    encode_status,
+    read_code,
+    read_retry,
+)
+from watchpost_collector.otlp.signals import SIGNALS, Signal
 
 _READ_S = 60.0
 _STREAMS = 256

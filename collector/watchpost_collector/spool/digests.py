@@ -20,7 +20,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from watchpost_collector.private_files import make_private, read_private, write_private
-from watchpost_collector.spool import promise
+from watchpost_collector.spool.writer import promise
 from watchpost_collector.steady import read_steady_ns
 
 log = logging.getLogger(__name__)

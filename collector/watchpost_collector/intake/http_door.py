@@ -11,11 +11,17 @@ import time
 from contextlib import suppress
 
 from watchpost.errors import BadPayload, Full
-from watchpost_collector.intake import Parcel, encode_response, read_content_type
-from watchpost_collector.origin import Receive, Scope, Send
-from watchpost_collector.reception import BACKFILL_HEADER, Reception
-from watchpost_collector.refusal import JSON_TYPE, Refusal, encode_status, read_retry, read_status
-from watchpost_collector.signals import SIGNALS, TRACES, Signal
+from watchpost_collector.access.origin import Receive, Scope, Send
+from watchpost_collector.intake.admission import Parcel, encode_response, read_content_type
+from watchpost_collector.intake.reception import BACKFILL_HEADER, Reception
+from watchpost_collector.otlp.refusal import (
+    JSON_TYPE,
+    Refusal,
+    encode_status,
+    read_retry,
+    read_status,
+)
+from watchpost_collector.otlp.signals import SIGNALS, TRACES, Signal
 
 _PATHS = {signal.path: signal for signal in SIGNALS}
 _BODY_TIMEOUT_S = 60.0

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from watchpost.errors import ConfigError
-from watchpost_collector.issued_keys import PROJECT
+from watchpost_collector.access.issued_keys import PROJECT
 from watchpost_collector.watched_file import WatchedFile, rewrite
 
 FILE_NAME = "projects.json"

@@ -1,0 +1,1 @@
+"""What was accepted, on disk until it is proved stored: writer, segments, digests, flusher."""
