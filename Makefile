@@ -4,13 +4,13 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test check bench conformance chaos fuzz hostile clean
+.PHONY: demo test check bench conformance interop chaos fuzz hostile clean
 
 demo: $(STAMP)
 	$(BIN)/watchpost demo
 
 test: check
-	$(BIN)/pytest
+	$(BIN)/pytest -n auto --dist loadfile
 
 check: $(STAMP)
 	$(BIN)/ruff check .

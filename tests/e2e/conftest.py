@@ -7,11 +7,14 @@ that is not on loopback fails its test.
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
@@ -19,6 +22,8 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_play
 
 # A busy machine is slow, and slow is not wrong.
 expect.set_options(timeout=30_000)
+
+_INSTALLING = Path(tempfile.gettempdir()) / "watchpost-chromium.lock"
 
 LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 
@@ -28,9 +33,12 @@ def find_chromium() -> str:
     named = os.environ.get("CHROMIUM")
     if named:
         return named
-    if not shutil.which("chromium") and os.geteuid() == 0 and shutil.which("apt-get"):
-        subprocess.run(["apt-get", "update", "-q"], check=True, timeout=120)
-        subprocess.run(["apt-get", "install", "-qy", "chromium"], check=True, timeout=280)
+    with _INSTALLING.open("w") as lock:
+        # Tests run in several processes, and only one of them can install.
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not shutil.which("chromium") and os.geteuid() == 0 and shutil.which("apt-get"):
+            subprocess.run(["apt-get", "update", "-q"], check=True, timeout=120)
+            subprocess.run(["apt-get", "install", "-qy", "chromium"], check=True, timeout=280)
     found = shutil.which("chromium")
     if not found:
         pytest.fail("no browser: install chromium, or name one in $CHROMIUM")
