@@ -53,6 +53,21 @@ def test_a_dated_alias_is_resolved_once_and_its_stored_calls_priced(
     assert price_of(store, later)[0] == Decimal("0.00045")
 
 
+def test_prices_that_come_back_after_others_are_in_force_again(
+    store: Store, book: PriceBook
+) -> None:
+    model = name_segment("model")
+    first, second = (
+        own(model, f"input: {dollars}, output: {dollars}", provider="openai") for dollars in (1, 2)
+    )
+
+    versions = [book.load_own(text).version for text in (first, second, first)]
+
+    assert versions[0] == versions[2] != versions[1]
+    assert PriceBook(store).own == book.own
+    assert price_of(store, land_call(store, gen_ai__request__model=model))[0] == Decimal("0.00011")
+
+
 def test_a_persons_price_goes_before_a_list_from_its_day_on(store: Store, book: PriceBook) -> None:
     model = name_segment("model")
     add_prices(store, [make_price(model, "1")])
