@@ -26,6 +26,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -192,12 +193,13 @@ def drop_caches(store: Store, directory: Path) -> None:
     """Forget what the engine and the kernel hold of the store's files."""
     for cache in _CACHES:
         store.command(f"system drop {cache}")
-    for path in directory.rglob("*"):
-        # Parts are files behind links; a merge may have removed one meanwhile.
-        if path.is_file() and not path.is_symlink():
-            descriptor = os.open(path, os.O_RDONLY)
-            os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
-            os.close(descriptor)
+    # Parts are files behind links; a merge may remove one meanwhile, which `walk` passes over.
+    for place, _, names in os.walk(directory):
+        for name in names:
+            with suppress(FileNotFoundError):
+                descriptor = os.open(Path(place) / name, os.O_RDONLY)
+                os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
+                os.close(descriptor)
 
 
 def print_report(report: Mapping[str, Any], quick: bool) -> None:
