@@ -296,21 +296,22 @@ def _compare_content(server: RunningServer, case: Mapping[str, Any], where: str)
         if part not in case:
             continue
         rows = server.query(f"select {column} from watchpost.content where {where}")
-        texts = [text for (value,) in rows for text in _leaves(nest(value))]
+        texts = [text for (value,) in rows for text in list_leaves(nest(value))]
         for wanted in case[part]:
             if not any(wanted in text for text in texts):
                 yield f"{column} does not hold {wanted!r}"
 
 
-def _leaves(value: Any) -> Iterator[str]:
+def list_leaves(value: Any) -> Iterator[str]:
+    """Every text and every key in a JSON value."""
     match value:
         case dict():
             for key, below in value.items():
                 yield str(key)
-                yield from _leaves(below)
+                yield from list_leaves(below)
         case list():
             for below in value:
-                yield from _leaves(below)
+                yield from list_leaves(below)
         case str():
             yield value
 

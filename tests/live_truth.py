@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from emitter_venvs import EMITTERS
+from known_calls import list_leaves
 from live_emitters import Moment, Recording
 from running_server import RunningServer
 
@@ -157,7 +158,7 @@ def _check_call(
             if row[name] != stands:
                 landed.wrong.append(f"{name} is {row[name]!r}, which nobody sent")
     for part, texts in moment.call.texts.items():
-        held = [text for column in _PARTS[part] for text in _leaves(nest(row[column]))]
+        held = [text for column in _PARTS[part] for text in list_leaves(nest(row[column]))]
         missing = [text for text in texts if not any(text in one for one in held)]
         if not missing:
             landed.right.append(part)
@@ -247,16 +248,3 @@ def _exclusive(columns: Mapping[str, Any]) -> int:
 def _holds(words: list[tuple[str, str]], wanted: Any) -> bool:
     pattern = re.compile(rf"(?<![\w.-]){re.escape(str(wanted))}(?![\w-]|\.\d)")
     return any(pattern.search(word) for _, word in words)
-
-
-def _leaves(value: Any) -> Iterator[str]:
-    match value:
-        case dict():
-            for key, below in value.items():
-                yield str(key)
-                yield from _leaves(below)
-        case list():
-            for below in value:
-                yield from _leaves(below)
-        case str():
-            yield value

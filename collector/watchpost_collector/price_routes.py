@@ -19,6 +19,7 @@ from urllib.parse import parse_qsl
 from watchpost.errors import CollectorError, ConfigError
 from watchpost_collector.access.keys import Grant
 from watchpost_collector.access.origin import Receive, Scope
+from watchpost_collector.asgi import read_body
 from watchpost_collector.context import Context
 from watchpost_collector.store.prices.book import PriceBook
 from watchpost_collector.store.prices.own import MOST_BYTES as OWN_BYTES
@@ -83,14 +84,9 @@ async def answer_prices(
 
 
 async def _read_body(receive: Receive, most_bytes: int) -> str:
-    body = bytearray()
-    more = True
-    while more:
-        message = await receive()
-        body += message.get("body", b"")
-        more = message.get("more_body", False)
-        if len(body) > most_bytes:
-            raise ConfigError("body", f"{len(body):,} bytes", f"send {most_bytes:,} at most")
+    body = await read_body(receive, most_bytes)
+    if len(body) > most_bytes:
+        raise ConfigError("body", f"{len(body):,} bytes", f"send {most_bytes:,} at most")
     try:
         return body.decode("utf-8")
     except UnicodeDecodeError as error:

@@ -7,15 +7,14 @@ answers which path, and none of what they answer with.
 from __future__ import annotations
 
 import asyncio
-import json
 import time
-from collections.abc import Mapping
 from dataclasses import asdict
 from functools import partial
 
 from watchpost.errors import Full
 from watchpost_collector.access.origin import App, Receive, Scope, Send
 from watchpost_collector.api.application import API_PREFIX, Api
+from watchpost_collector.asgi import send_json
 from watchpost_collector.context import Context
 from watchpost_collector.exposition import CONTENT_TYPE, render_readings
 from watchpost_collector.intake.http_door import OtlpApp
@@ -75,22 +74,6 @@ def build_app(context: Context, otlp: OtlpApp, page: App) -> App:
             await page(scope, receive, send)
 
     return dispatch
-
-
-async def send_json(
-    send: Send, status: int, answer: Mapping[str, object], *, retry_after_s: int = 0
-) -> None:
-    """Answer with a JSON object."""
-    body = json.dumps(answer).encode()
-    headers = [
-        (b"content-type", b"application/json"),
-        (b"content-length", str(len(body)).encode()),
-        (b"cache-control", b"no-store"),
-    ]
-    if retry_after_s:
-        headers.append((b"retry-after", str(retry_after_s).encode()))
-    await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": body})
 
 
 async def _answer_health(context: Context, scope: Scope, send: Send) -> None:

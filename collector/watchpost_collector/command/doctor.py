@@ -17,10 +17,9 @@ from typing import Any
 from watchpost.errors import CollectorError, ConfigError
 from watchpost_collector.checkup import machine, retention, running
 from watchpost_collector.checkup.finding import Finding
-from watchpost_collector.command.query import KEY_SETTING, Endpoint, ask, find_endpoint
+from watchpost_collector.command.connection import KEY_SETTING, MAIN_URL, URL_SETTING
+from watchpost_collector.command.query import Endpoint, ask, find_endpoint
 
-DEFAULT_URL = "http://127.0.0.1:4318"
-URL_SETTING = "WATCHPOST_ENDPOINT"
 DATA_SETTING = "WATCHPOST_DATA"
 FOUND_SOMETHING = 1
 _MARKS = {"ok": "ok   ", "note": "note ", "wrong": "WRONG"}
@@ -32,7 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--data", type=Path, help=f"the data directory ({DATA_SETTING})")
     add("--host", default="127.0.0.1", help="the address `watchpost up` is told to listen on")
     add("--keys", type=Path, help="the file of keys (or WATCHPOST_KEYS)")
-    add("--url", help=f"a running collector ({URL_SETTING}; {DEFAULT_URL})")
+    add("--url", help=f"a running collector ({URL_SETTING}; {MAIN_URL})")
     add("--query-url", help="its query endpoint (WATCHPOST_QUERY_URL; http://127.0.0.1:8123)")
     add("--key", help=f"an admin key ({KEY_SETTING})")
     add("--json", action="store_true", help="print the findings as JSON")
@@ -57,7 +56,7 @@ def examine(args: argparse.Namespace) -> Iterator[Finding]:
     yield from machine.check_spool(data)
     yield from machine.check_keys(args.host, args.keys, os.environ, data)
     yield from machine.check_vocabularies(os.environ)
-    url = args.url or os.environ.get(URL_SETTING) or DEFAULT_URL
+    url = args.url or os.environ.get(URL_SETTING) or MAIN_URL
     endpoint = find_endpoint(args.query_url, None, args.key, os.environ)
     found = list(running.check_server(url, endpoint.key))
     yield from found

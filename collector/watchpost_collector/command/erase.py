@@ -14,16 +14,20 @@ import sys
 import time
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from watchpost.errors import CollectorError, ConfigError
+from watchpost_collector.command.connection import (
+    KEY_SETTING,
+    MAIN_URL,
+    START,
+    URL_SETTING,
+    open_connection,
+    read_address,
+)
 
-DEFAULT_URL = "http://127.0.0.1:4318"
-URL_SETTING = "WATCHPOST_URL"
-KEY_SETTING = "WATCHPOST_KEY"
-READY_FILE = "ready.json"
 _PATH = "/api/erase"
 _TIMEOUT_S = 120.0
+_CURE = f"{START} or --data"
 _POLL_S = 0.5
 _OK = (http.client.OK, http.client.ACCEPTED)
 
@@ -41,7 +45,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--yes", action="store_true", help="do not ask")
     add("--json", action="store_true", help="print the report as JSON")
     where = parser.add_mutually_exclusive_group()
-    where.add_argument("--url", help=f"the collector ({URL_SETTING}; {DEFAULT_URL})")
+    where.add_argument("--url", help=f"the collector ({URL_SETTING}; {MAIN_URL})")
     where.add_argument("--data", type=Path, help="the data directory of a watchpost running here")
     add("--key", help=f"an admin key (better in {KEY_SETTING}: others see arguments)")
 
@@ -81,27 +85,14 @@ class _Desk:
 
     def ask(self, method: str, path: str, order: dict[str, Any] | None) -> dict[str, Any]:
         """The collector's answer; CollectorError with its reason when it refuses."""
-        parts = urlsplit(self._url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise ConfigError("--url", self._url, f"write it like {DEFAULT_URL}")
-        secure = parts.scheme == "https"
-        kind = http.client.HTTPSConnection if secure else http.client.HTTPConnection
-        connection = kind(parts.hostname, parts.port, timeout=_TIMEOUT_S)
         headers = {"Content-Type": "application/json"}
         if self._key:
             headers["Authorization"] = f"Bearer {self._key}"
-        try:
-            body = None if order is None else json.dumps(order).encode()
+        body = None if order is None else json.dumps(order).encode()
+        with open_connection(self._url, _TIMEOUT_S, cure=_CURE) as connection:
             connection.request(method, path, body, headers)
             response = connection.getresponse()
             status, answer = response.status, response.read()
-        except (OSError, http.client.HTTPException) as error:
-            raise CollectorError(
-                f"no watchpost answers at {self._url} ({error})",
-                "start one with `watchpost up`, or say where it is with --url or --data",
-            ) from error
-        finally:
-            connection.close()
         return _read_answer(status, answer)
 
 
@@ -117,14 +108,9 @@ def _read_answer(status: int, body: bytes) -> dict[str, Any]:
 
 
 def _find_url(args: argparse.Namespace) -> str:
-    if args.data is None:
-        return str(args.url or os.environ.get(URL_SETTING, "") or DEFAULT_URL)
-    path = args.data / READY_FILE
-    try:
-        return str(json.loads(path.read_text(encoding="utf-8"))["otlp"])
-    except (OSError, ValueError, KeyError) as error:
-        cure = f"there is no {READY_FILE} in it: start `watchpost up --data {args.data}` first"
-        raise ConfigError("--data", str(args.data), cure) from error
+    if args.data is not None:
+        return read_address(args.data, "otlp")
+    return str(args.url or os.environ.get(URL_SETTING, "") or MAIN_URL)
 
 
 def _confirm(found: dict[str, Any], kind: str) -> bool:

@@ -13,26 +13,27 @@ import json
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import closing
 from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlencode
 
 from watchpost.errors import CollectorError, ConfigError
+from watchpost_collector.command.connection import (
+    KEY_SETTING,
+    MAIN_URL,
+    URL_SETTING,
+    open_connection,
+)
 from watchpost_collector.private_files import create_private, make_private, write_private
 
-DEFAULT_URL = "http://127.0.0.1:4318"
-URL_SETTING = "WATCHPOST_ENDPOINT"
-KEY_SETTING = "WATCHPOST_KEY"
 TABLES = ("spans", "generations", "content", "verdicts")
 MANIFEST = "manifest.json"
 # The engine may work for minutes before the first byte comes.
 _TIMEOUT_S = 3700.0
 _PIECE_BYTES = 1 << 20
 _MAGIC = b"PAR1"
-_START = "start one with `watchpost up`, or say where it is with --url"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +63,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--until", default="", help="the day after the last one")
     add("--project", default="", help="one project; only an admin key may choose")
     add("--again", action="store_true", help="write also what is there already")
-    add("--url", default=os.environ.get(URL_SETTING) or DEFAULT_URL, help=f"or {URL_SETTING}")
+    add("--url", default=os.environ.get(URL_SETTING) or MAIN_URL, help=f"or {URL_SETTING}")
     add("--key", default=os.environ.get(KEY_SETTING, ""), help=f"better in {KEY_SETTING}")
 
 
@@ -174,24 +175,15 @@ def _read_json(source: Source, path: str, asked: dict[str, str]) -> Any:
 
 def _stream(source: Source, path: str, asked: dict[str, str]) -> Iterator[bytes]:
     """The pieces of a 200 answer; CollectorError says what else came, or that nothing did."""
-    try:
-        parts = urlsplit(source.url)
-        secure, host, port = parts.scheme == "https", parts.hostname or "", parts.port
-    except ValueError as error:
-        raise ConfigError("--url", source.url, f"write it like {DEFAULT_URL}") from error
-    kind = http.client.HTTPSConnection if secure else http.client.HTTPConnection
     query = urlencode({name: value for name, value in asked.items() if value})
     headers = {"Authorization": f"Bearer {source.key}"} if source.key else {}
-    with closing(kind(host, port, timeout=_TIMEOUT_S)) as connection:
-        try:
-            connection.request("GET", f"/api/v1/{path}?{query}", headers=headers)
-            response = connection.getresponse()
-            if response.status != http.client.OK:
-                raise CollectorError(*_explain(response.status, response.read(_PIECE_BYTES)))
-            while piece := response.read(_PIECE_BYTES):
-                yield piece
-        except (OSError, http.client.HTTPException) as error:
-            raise CollectorError(f"{source.url} does not answer ({error})", _START) from error
+    with open_connection(source.url, _TIMEOUT_S) as connection:
+        connection.request("GET", f"/api/v1/{path}?{query}", headers=headers)
+        response = connection.getresponse()
+        if response.status != http.client.OK:
+            raise CollectorError(*_explain(response.status, response.read(_PIECE_BYTES)))
+        while piece := response.read(_PIECE_BYTES):
+            yield piece
 
 
 def _explain(status: int, body: bytes) -> tuple[str, str]:

@@ -21,12 +21,15 @@ from urllib.parse import urlencode, urlsplit
 
 from watchpost.errors import CollectorError, ConfigError
 from watchpost_collector.command.columns import format_columns
-from watchpost_collector.command.query import KEY_SETTING
+from watchpost_collector.command.connection import (
+    KEY_SETTING,
+    MAIN_URL,
+    START,
+    URL_SETTING,
+    open_connection,
+)
 
-DEFAULT_URL = "http://127.0.0.1:4318"
-URL_SETTING = "WATCHPOST_ENDPOINT"
 FOUND_SOMETHING = 1
-_START = "start one with `watchpost up`, or say where it is with --url"
 _FETCH_S = 30.0
 _MOST_BYTES = 32 * 1024 * 1024
 # Repricing a long history takes minutes, and answers when it is done.
@@ -57,7 +60,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     backfill.add_argument("--project", default="", help="one project")
     backfill.add_argument("--dry-run", action="store_true", help="say it and change nothing")
     for verb in (listed, load, update, explain, backfill):
-        verb.add_argument("--url", help=f"a running collector ({URL_SETTING}; {DEFAULT_URL})")
+        verb.add_argument("--url", help=f"a running collector ({URL_SETTING}; {MAIN_URL})")
         verb.add_argument("--key", help=f"an admin key (better in {KEY_SETTING})")
         verb.add_argument("--json", action="store_true", help="print the answer as JSON")
 
@@ -135,41 +138,25 @@ def _ask(
     body: bytes = b"",
     kind: str = "application/json",
 ) -> dict[str, Any]:
-    url = args.url or os.environ.get(URL_SETTING) or DEFAULT_URL
+    url = args.url or os.environ.get(URL_SETTING) or MAIN_URL
     key = args.key or os.environ.get(KEY_SETTING, "")
     headers = {"Authorization": f"Bearer {key}"} if key else {}
     if body:
         headers["Content-Type"] = kind
-    status, found = _request(url, method, f"/api/prices{path}?{urlencode(fields)}", body, headers)
+    with open_connection(url, _TIMEOUT_S) as connection:
+        connection.request(method, f"/api/prices{path}?{urlencode(fields)}", body or None, headers)
+        response = connection.getresponse()
+        status, found = response.status, response.read()
     try:
         answer = json.loads(found)
     except ValueError as error:
-        raise CollectorError(f"something else answers at {url}", _START) from error
+        raise CollectorError(f"something else answers at {url}", START) from error
     if status == http.client.OK and isinstance(answer, dict):
         return answer
     told = str(answer.get("error", status)) if isinstance(answer, dict) else str(status)
     if status == http.client.UNAUTHORIZED:
         raise CollectorError(told, f"set {KEY_SETTING} or --key")
     raise CollectorError(told)
-
-
-def _request(
-    url: str, method: str, target: str, body: bytes, headers: Mapping[str, str]
-) -> tuple[int, bytes]:
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise ConfigError("--url", url, f"write it like {DEFAULT_URL}")
-    secure = parts.scheme == "https"
-    kind = http.client.HTTPSConnection if secure else http.client.HTTPConnection
-    connection = kind(parts.hostname, parts.port, timeout=_TIMEOUT_S)
-    try:
-        connection.request(method, target, body or None, dict(headers))
-        response = connection.getresponse()
-        return response.status, response.read()
-    except (OSError, http.client.HTTPException) as error:
-        raise CollectorError(f"no watchpost answers at {url} ({error})", _START) from error
-    finally:
-        connection.close()
 
 
 def _read(path: Path, setting: str) -> bytes:

@@ -8,22 +8,26 @@ from __future__ import annotations
 
 import argparse
 import http.client
-import json
 import os
 import re
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlencode
 
-from watchpost.errors import CollectorError, ConfigError
+from watchpost.errors import CollectorError
+from watchpost_collector.command.connection import (
+    KEY_SETTING,
+    START,
+    open_connection,
+    read_address,
+)
 
 DEFAULT_URL = "http://127.0.0.1:8123"
 URL_SETTING = "WATCHPOST_QUERY_URL"
-KEY_SETTING = "WATCHPOST_KEY"
-READY_FILE = "ready.json"
 _TIMEOUT_S = 60.0
+_CURE = f"{START} or --data"
 _FORMATS = {
     "table": "PrettyCompactNoEscapesMonoBlock",
     "json": "JSONEachRow",
@@ -69,7 +73,7 @@ def find_endpoint(
     """Argument, then data directory, then environment, then the default port on this machine."""
     secret = key or environ.get(KEY_SETTING, "")
     if data is not None:
-        return Endpoint(_read_ready_file(data), secret)
+        return Endpoint(read_address(data, "query"), secret)
     return Endpoint(url or environ.get(URL_SETTING, "") or DEFAULT_URL, secret)
 
 
@@ -79,7 +83,11 @@ def ask(endpoint: Endpoint, sql: str, fmt: str) -> bytes:
     headers = {"Content-Type": "text/plain; charset=utf-8"}
     if endpoint.key:
         headers["X-ClickHouse-Key"] = endpoint.key
-    status, body = _post(endpoint.url, target, sql.encode("utf-8", "surrogateescape"), headers)
+    asked = sql.encode("utf-8", "surrogateescape")
+    with open_connection(endpoint.url, _TIMEOUT_S, like=DEFAULT_URL, cure=_CURE) as connection:
+        connection.request("POST", target, asked, headers)
+        response = connection.getresponse()
+        status, body = response.status, response.read()
     if status == http.client.OK:
         return body
     told = body.decode("utf-8", "replace").strip()
@@ -87,36 +95,3 @@ def ask(endpoint: Endpoint, sql: str, fmt: str) -> bytes:
     if status == http.client.UNAUTHORIZED:
         raise CollectorError(told, f"set {KEY_SETTING} or --key")
     raise CollectorError(told or f"{endpoint.url} answered {status}")
-
-
-def _post(url: str, target: str, body: bytes, headers: Mapping[str, str]) -> tuple[int, bytes]:
-    try:
-        parts = urlsplit(url)
-        usable = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
-    except ValueError:
-        usable = False
-    if not usable:
-        raise ConfigError("--url", url, f"write it like {DEFAULT_URL}")
-    secure = parts.scheme == "https"
-    kind = http.client.HTTPSConnection if secure else http.client.HTTPConnection
-    connection = kind(parts.hostname or "", parts.port, timeout=_TIMEOUT_S)
-    try:
-        connection.request("POST", target, body, dict(headers))
-        response = connection.getresponse()
-        return response.status, response.read()
-    except (OSError, http.client.HTTPException) as error:
-        raise CollectorError(
-            f"no watchpost answers at {url} ({error})",
-            "start one with `watchpost up`, or say where it is with --url or --data",
-        ) from error
-    finally:
-        connection.close()
-
-
-def _read_ready_file(data: Path) -> str:
-    path = data / READY_FILE
-    try:
-        return str(json.loads(path.read_text(encoding="utf-8"))["query"])
-    except (OSError, ValueError, KeyError) as error:
-        cure = f"there is no {READY_FILE} in it: start `watchpost up --data {data}` first"
-        raise ConfigError("--data", str(data), cure) from error

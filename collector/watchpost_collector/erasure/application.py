@@ -15,6 +15,7 @@ from typing import Any, Protocol
 from watchpost.errors import CollectorError, ConfigError
 from watchpost_collector.access.keys import Keys
 from watchpost_collector.access.origin import Receive, Scope, Send
+from watchpost_collector.asgi import read_body, send_json
 from watchpost_collector.erasure.eraser import Eraser
 from watchpost_collector.erasure.subject import KINDS, Subject
 from watchpost_collector.spool.set_aside import SetAside
@@ -60,14 +61,7 @@ class ErasureApp:
             status, answer = 400, {"error": str(error)}
         except CollectorError as error:
             status, answer = 503, {"error": str(error)}
-        body = json.dumps(answer).encode()
-        headers = [
-            (b"content-type", b"application/json"),
-            (b"content-length", str(len(body)).encode()),
-            (b"cache-control", b"no-store"),
-        ]
-        await send({"type": "http.response.start", "status": status, "headers": headers})
-        await send({"type": "http.response.body", "body": body})
+        await send_json(send, status, answer)
 
     def sweep(self, segment: str) -> None:
         """See `Eraser.sweep`."""
@@ -105,12 +99,7 @@ def open_erasing(served: Served, store: Store) -> ErasureApp:
 
 
 async def _read_order(receive: Receive) -> dict[str, Any]:
-    body = b""
-    more = True
-    while more and len(body) <= _BODY_BYTES:
-        message = await receive()
-        body += message.get("body", b"")
-        more = message.get("more_body", False)
+    body = await read_body(receive, _BODY_BYTES)
     try:
         asked = json.loads(body)
     except ValueError:

@@ -23,6 +23,7 @@ from uuid import uuid4
 from watchpost.errors import CollectorError, Full
 from watchpost_collector.access.keys import Keys
 from watchpost_collector.access.origin import Receive, Scope, Send
+from watchpost_collector.asgi import read_body
 from watchpost_collector.query.gate import MAXIMUM_QUERY_BYTES
 from watchpost_collector.query.reader import Answer, Reader
 from watchpost_collector.query.session import DATABASE, QueryFailed, Refused
@@ -127,23 +128,18 @@ def _asks(scope: Scope) -> bool:
 
 
 async def _read_request(scope: Scope, receive: Receive) -> _Request:
-    body = bytearray()
-    more = True
-    while more:
-        message = await receive()
-        body += message.get("body", b"")
-        more = message.get("more_body", False)
-        if len(body) > _BODY_BYTES:
-            raise Refused(f"a request body beyond {_BODY_BYTES} bytes is not read")
+    body = await read_body(receive, _BODY_BYTES)
+    if len(body) > _BODY_BYTES:
+        raise Refused(f"a request body beyond {_BODY_BYTES} bytes is not read")
     headers = _read_headers(scope)
     fields = dict(
         parse_qsl(scope.get("query_string", b"").decode("latin-1"), keep_blank_values=True)
     )
     kind = headers.get("content-type", "")
     if kind.lower().startswith("multipart/form-data"):
-        fields |= _read_form(kind, bytes(body))
-        body.clear()
-    return _Request(scope["method"], scope["path"], headers, fields, bytes(body))
+        fields |= _read_form(kind, body)
+        body = b""
+    return _Request(scope["method"], scope["path"], headers, fields, body)
 
 
 def _read_headers(scope: Scope) -> dict[str, str]:
