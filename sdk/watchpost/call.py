@@ -82,6 +82,11 @@ class Call:
         inside = trace.set_span_in_context(self.span, around)
         self.context: Context = otel.set_value(CALL, self, inside)
 
+    @property
+    def ended(self) -> bool:
+        """Whether nothing more is expected of this call."""
+        return self._ended
+
     def keep_request(self) -> None:
         """Keep the request as it is sent; to be called after guards have seen it."""
         if not self.span.is_recording():

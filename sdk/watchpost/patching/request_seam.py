@@ -1,8 +1,7 @@
-"""`patch(client)`: see every model call a client makes, whichever of its methods made it.
+"""Clients that send everything through one method, `request`: OpenAI's, Anthropic's and their kin.
 
-OpenAI's and Anthropic's clients send everything through one method, `request`. It is replaced on
-the given client object, so that create, parse, stream and raw calls are all seen, and nothing
-global changes. It does not know the providers' formats, and imports none of their libraries.
+It is replaced on the given client object, so that create, parse, stream and raw calls are all
+seen, and nothing global changes. This file does not know the providers' formats.
 """
 
 from __future__ import annotations
@@ -10,12 +9,11 @@ from __future__ import annotations
 import inspect
 from collections.abc import Mapping
 from functools import wraps
-from typing import Any, TypeVar
+from typing import Any
 
 from opentelemetry import context as otel
 
 from watchpost.call import CALL, Call
-from watchpost.errors import ConfigError, GuardUnavailable
 from watchpost.hold import (
     AsyncCheckedStream,
     CheckedStream,
@@ -24,56 +22,41 @@ from watchpost.hold import (
     check_result,
     check_result_off_loop,
 )
+from watchpost.patching.adapter import Adapter, Undo, attach_once, put_into
+from watchpost.patching.opening import open_call, require_answer
 from watchpost.providers import find_by_path, name_by_host
-from watchpost.runtime import SHIELD, active
-from watchpost.scope import current_scope, detach
+from watchpost.runtime import SHIELD
+from watchpost.scope import detach
 from watchpost.stream import AsyncFollowed, Followed, replace_iterator
 
-C = TypeVar("C")
-
-_MARK = "_watchpost_original"
 _RAW_HEADER = "x-stainless-raw-response"
 _OWN_TRACERS = ("_lazy_tracer",)
-_REPLACED = ("request", "_build_request", "copy", "with_options")
 
 
-def patch(client: C) -> C:
-    """Record every model call of an OpenAI or Anthropic client, sync or async; returns it.
+def fits(client: Any) -> bool:
+    """Whether this client has the one method, and builds its requests in another."""
+    is_object = hasattr(client, "__dict__") and not isinstance(client, type)
+    return (
+        is_object
+        and callable(getattr(client, "request", None))
+        and callable(getattr(client, "_build_request", None))
+    )
 
-    Patching twice is patching once, and copies made by `with_options` are patched too. Undone by
-    `unpatch`. Raises ConfigError for anything that is not such a client.
-    """
-    held: dict[str, Any] | None = getattr(client, "__dict__", None)
-    request = getattr(client, "request", None)
-    if held is None or not callable(request) or not hasattr(client, "_build_request"):
-        cure = (
-            "patch an OpenAI or Anthropic client object; for others use @observe and "
-            "watchpost.current().record(response)"
-        )
-        raise ConfigError("client", type(client).__name__, cure)
-    if _MARK in held:
-        return client
-    held[_MARK] = {name: held[name] for name in _OWN_TRACERS if name in held}
-    # Anthropic's client can trace itself; the same call must not be counted twice.
-    held.update(dict.fromkeys(held[_MARK]))
-    shell = _send_async if inspect.iscoroutinefunction(request) else _send
-    held["request"] = shell(client, request)
-    held["_build_request"] = _count_retries(client._build_request)
+
+def attach(client: Any) -> Undo:
+    """Put shells around a client's sending; copies made by `with_options` get them too."""
+    shell = _send_async if inspect.iscoroutinefunction(client.request) else _send
+    replaced = {
+        "request": shell(client, client.request),
+        "_build_request": _count_retries(client._build_request),
+    }
     for name in ("copy", "with_options"):
         if hasattr(client, name):
-            held[name] = _patch_copies(getattr(client, name))
-    return client
-
-
-def unpatch(client: C) -> C:
-    """Undo `patch`; returns the client. Nothing happens to one that is not patched."""
-    held: dict[str, Any] = getattr(client, "__dict__", {})
-    original = held.pop(_MARK, None)
-    if original is not None:
-        for name in _REPLACED:
-            held.pop(name, None)
-        held.update(original)
-    return client
+            replaced[name] = _patch_copies(getattr(client, name))
+    # Anthropic's client can trace itself; the same call must not be counted twice.
+    held = vars(client)
+    replaced.update({name: None for name in _OWN_TRACERS if name in held})
+    return put_into(client, replaced)
 
 
 def _send(client: Any, request: Any) -> Any:
@@ -104,7 +87,7 @@ def _send(client: Any, request: Any) -> Any:
             replace_iterator(parsed, iterator(parsed._iterator, call), call)
             return result
         if is_checked:
-            check_result(call, _require(call, parsed), is_raw=parsed is not result)
+            check_result(call, require_answer(call, parsed), is_raw=parsed is not result)
         call.complete(None if call.streaming else parsed)
         return result
 
@@ -140,7 +123,7 @@ def _send_async(client: Any, request: Any) -> Any:
             replace_iterator(parsed, iterator(parsed._iterator, call), call)
             return result
         if is_checked:
-            parsed = _require(call, parsed)
+            parsed = require_answer(call, parsed)
             await check_result_off_loop(call, parsed, is_raw=parsed is not result)
         call.complete(None if call.streaming else parsed)
         return result
@@ -156,17 +139,15 @@ def _open(client: Any, options: Any, kwargs: Mapping[str, Any]) -> Call | None:
     body = options.json_data
     if provider is None or not isinstance(body, dict):
         return None
-    with SHIELD:
-        if (extra := getattr(options, "extra_json", None)) is not None:
-            body = {**body, **extra}
+
+    def make() -> Call:
+        extra = getattr(options, "extra_json", None)
+        sent = body if extra is None else {**body, **extra}
         host = client.base_url.host
         name = name_by_host(host, provider.name)
-        return Call(provider, name, host, body, bool(kwargs.get("stream")))
-    scope = current_scope()
-    if ((scope.policy if scope else None) or active().policy) is not None:
-        # Without a call nobody would ask the guards.
-        raise GuardUnavailable("watchpost", "a call could not be opened")
-    return None
+        return Call(provider, name, host, sent, bool(kwargs.get("stream")))
+
+    return open_call(make)
 
 
 def _replace_body(options: Any, body: Mapping[str, Any]) -> None:
@@ -174,15 +155,6 @@ def _replace_body(options: Any, body: Mapping[str, Any]) -> None:
     if getattr(options, "extra_json", None) is not None:
         # It is part of what was checked; merged in again it would bring back what was taken out.
         options.extra_json = None
-
-
-def _require(call: Call, parsed: Any) -> Any:
-    """An answer guards can read, or none at all."""
-    if parsed is None or call.streaming:
-        error = GuardUnavailable("watchpost", "the answer cannot be read")
-        call.end(error)
-        raise error
-    return parsed
 
 
 def _raw_mode(options: Any) -> str:
@@ -210,6 +182,11 @@ def _count_retries(build: Any) -> Any:
 def _patch_copies(copy: Any) -> Any:
     @wraps(copy)
     def copy_patched(*args: Any, **kwargs: Any) -> Any:
-        return patch(copy(*args, **kwargs))
+        copied = copy(*args, **kwargs)
+        attach_once(ADAPTER, copied)
+        return copied
 
     return copy_patched
+
+
+ADAPTER = Adapter(fits, attach)
