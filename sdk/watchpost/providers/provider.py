@@ -31,26 +31,46 @@ PARAMETERS: Mapping[str, str] = {
     "reasoning_effort": names.REQUEST_REASONING_LEVEL,
     "previous_response_id": names.REQUEST_PREVIOUS_RESPONSE_ID,
 }
-_TEXT_KEYS = frozenset({"content", "text", "output", "arguments", "refusal", "thinking"})
-_FREE_KEYS = frozenset({"input"})
+_TEXT_KEYS = frozenset(
+    {"content", "text", "output", "arguments", "refusal", "thinking", "code", "tool_plan"}
+)
+# Below these keys everything is somebody's data, whose own keys nobody knows.
+_FREE_KEYS = frozenset({"input", "args", "json", "response"})
+# So is what is nested below these; a string there is a text of the protocol, or bytes.
+_OPEN_KEYS = frozenset({"arguments", "data", "document"})
+
+
+def _own_nothing(value: Any) -> bool:
+    return False
+
+
+def _read_no_stream(chunks: Sequence[Any]) -> Result:
+    return Result()
+
+
+def _visit_nothing(value: Any, visit: Visit) -> None:
+    return
 
 
 @dataclass(frozen=True, slots=True)
 class Provider:
-    """One provider's protocol. `paths` are the ends of its URLs, `roots` the request's texts."""
+    """One provider's protocol. `paths` are the ends of its URLs, `roots` the request's texts.
+
+    What answers without streams and without texts, as embeddings do, leaves the rest out.
+    """
 
     name: str
     operation: str
     paths: tuple[str, ...]
     roots: tuple[str, ...]
     owns_result: Callable[[Any], bool]
-    owns_chunk: Callable[[Any], bool]
     read_request: Callable[[Mapping[str, Any]], Request]
     read_result: Callable[[Any], Result]
-    read_stream: Callable[[Sequence[Any]], Result]
-    has_output: Callable[[Any], bool]
-    visit_result: Callable[[Any, Visit], None]
-    visit_stream: Callable[[Sequence[Any], Visit], None]
+    owns_chunk: Callable[[Any], bool] = _own_nothing
+    read_stream: Callable[[Sequence[Any]], Result] = _read_no_stream
+    has_output: Callable[[Any], bool] = _own_nothing
+    visit_result: Callable[[Any, Visit], None] = _visit_nothing
+    visit_stream: Callable[[Sequence[Any], Visit], None] = _visit_nothing
 
 
 def get(source: Any, name: str, default: Any = None) -> Any:
@@ -89,6 +109,14 @@ def read_parameters(body: Mapping[str, Any]) -> dict[str, Attribute]:
     if isinstance(choices, int) and choices > 1:
         found[names.REQUEST_CHOICE_COUNT] = choices
     return found
+
+
+def summarise_logprobs(logprobs: Sequence[float]) -> dict[str, Attribute]:
+    """The mean and the least of the tokens' log-probabilities, nothing where there are none."""
+    if not logprobs:
+        return {}
+    mean = sum(logprobs) / len(logprobs)
+    return {names.LOGPROB_MEAN: mean, names.LOGPROB_MIN: min(logprobs)}
 
 
 def message(role: str, parts: Sequence[Part], finish_reason: str = "") -> Message:
@@ -138,6 +166,8 @@ def visit_request(body: Mapping[str, Any], roots: Sequence[str], visit: Visit) -
         value = changed.get(root)
         if isinstance(value, str):
             changed[root] = visit(value)
+        elif isinstance(value, Mapping):
+            changed[root] = _visit(value, visit)
         elif isinstance(value, list | tuple):
             # The items of a root are messages or parts; plain strings among them are texts too.
             changed[root] = [visit(i) if isinstance(i, str) else _visit(i, visit) for i in value]
@@ -167,24 +197,27 @@ def visit_field(target: Any, name: str, visit: Visit) -> bool:
     return True
 
 
-def visit_pieces(pieces: Sequence[tuple[Any, str]], visit: Visit) -> None:
-    """A text that came in pieces: visited whole; a new one is put where the first piece stood."""
-    texts = [get(target, name, "") for target, name in pieces]
-    whole = "".join(texts)
+def visit_pieces(pieces: Sequence[tuple[Any, str]], visit: Visit) -> bool:
+    """A text that came in pieces: visited whole; a new one is put where the first piece stood.
+
+    Says whether it changed.
+    """
+    whole = "".join(get(target, name, "") for target, name in pieces)
     if not whole:
-        return
+        return False
     replaced = visit(whole)
     if replaced == whole:
-        return
+        return False
     for index, (target, name) in enumerate(pieces):
         put(target, name, replaced if index == 0 else "")
+    return True
 
 
 def _visit(value: Any, visit: Visit) -> Any:
     if isinstance(value, Mapping):
         found = {}
         for key, item in value.items():
-            if key in _FREE_KEYS:
+            if key in _FREE_KEYS or (key in _OPEN_KEYS and not isinstance(item, str)):
                 found[key] = visit_leaves(item, visit)
             elif key in _TEXT_KEYS and isinstance(item, str):
                 found[key] = visit(item)
