@@ -6,7 +6,7 @@ ones. It does not know spans.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from watchpost import attributes as names
@@ -21,27 +21,49 @@ def settle(generation: Generation, prices: Mapping[str, Rates], time_ns: int) ->
     rates = _rates_of(generation, prices, time_ns)
     if rates is None:
         return replace(generation, usage=usage)
+    if rates.character is not None and generation.result.messages:
+        # Such a model is paid for what it was given to say, and reports nothing.
+        usage = replace(usage, characters=sum(map(len, _asked_texts(generation))))
+    # What failed, or was never sent, costs nothing that anybody knows of.
+    is_paid = usage.source != names.UNKNOWN or bool(generation.result.messages)
     return replace(
         generation,
         usage=usage,
-        cost_usd=cost_of(usage, rates) if usage.source != names.UNKNOWN else None,
+        cost_usd=cost_of(usage, rates) if is_paid else None,
         context_window=rates.context_window,
     )
 
 
 def _usage_of(generation: Generation) -> Usage:
     reported = generation.result.usage
-    if reported is not None and reported.source == names.FROM_PROVIDER:
+    if reported is not None and reported.source != names.ESTIMATED:
         return reported
-    if not generation.result.messages and reported is None:
-        # Nothing was answered, so nothing is known to have been charged.
-        return NO_USAGE
+    if not _is_countable(generation, reported):
+        return reported or NO_USAGE
     counted = estimate(generation.request, generation.result, generation.model)
     if counted is None:
         return reported or NO_USAGE
     if reported is not None:
         return replace(reported, output_tokens=max(counted[1], reported.output_tokens))
     return Usage(input_tokens=counted[0], output_tokens=counted[1], source=names.ESTIMATED)
+
+
+def _is_countable(generation: Generation, reported: Usage | None) -> bool:
+    """Whether everything that was answered is text; where nothing was, nothing is known."""
+    said = [part for message in generation.result.messages for part in message["parts"]]
+    if any(part.get("type") in ("blob", "uri", "file") for part in said):
+        return False
+    if generation.operation == names.EMBEDDINGS:
+        # It answers with numbers; what is charged for is what was asked.
+        return not generation.error_type
+    return bool(said) or reported is not None
+
+
+def _asked_texts(generation: Generation) -> Iterator[str]:
+    for message in generation.request.messages:
+        for part in message["parts"]:
+            if part.get("type") == "text":
+                yield str(part.get("content", ""))
 
 
 def _rates_of(generation: Generation, prices: Mapping[str, Rates], time_ns: int) -> Rates | None:

@@ -15,6 +15,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from watchpost import attributes as names
 from watchpost.errors import ConfigError
 from watchpost.record import Usage
 
@@ -31,7 +32,20 @@ _NAMES = {
     "moonshot_ai": "moonshotai",
     "x_ai": "x-ai",
 }
-_KEYS = ("input", "output", "cache_read", "cache_write", "context_window")
+_THOUSAND = Decimal(1000)
+_SECONDS_AN_HOUR = Decimal(3600)
+# What a person may write: USD per million tokens, then USD for one.
+_TOKEN_KEYS = (
+    *("input", "output", "cache_read", "cache_write", "cache_write_1h", "reasoning"),
+    *("audio_input", "audio_output", "image_input", "image_output"),
+)
+_SINGLE_KEYS = {
+    "per_request": "call",
+    "per_image": "image",
+    "per_second": "second",
+    "per_search": "search",
+}
+_KEYS = (*_TOKEN_KEYS, *_SINGLE_KEYS, "context_window")
 
 Rate = tuple[Decimal, tuple[tuple[int, Decimal], ...]]
 """USD per million tokens, and what it becomes for inputs longer than so many tokens."""
@@ -41,6 +55,7 @@ Rate = tuple[Decimal, tuple[tuple[int, Decimal], ...]]
 class Rates:
     """A model's prices. What has no rate of its own is charged as plain input or output.
 
+    Tokens and characters cost so much a million; `image`, `second`, `search` and `call` one each.
     `context_window` is in tokens. `source` says whose prices these are.
     """
 
@@ -52,12 +67,24 @@ class Rates:
     reasoning: Rate | None = None
     audio_input: Rate | None = None
     audio_output: Rate | None = None
+    image_input: Rate | None = None
+    image_output: Rate | None = None
+    character: Rate | None = None
+    image: Decimal = Decimal(0)
+    second: Decimal = Decimal(0)
+    search: Decimal = Decimal(0)
+    call: Decimal = Decimal(0)
     context_window: int | None = None
     source: str = ""
 
     @property
     def priced(self) -> bool:
         """Whether there is any price here: a model can be known by its context window alone."""
+        return bool(self.needs_tokens or self.character or self.image or self.second or self.call)
+
+    @property
+    def needs_tokens(self) -> bool:
+        """Whether nobody can say what a call cost without counting its tokens."""
         return self.input is not None or self.output is not None
 
 
@@ -79,39 +106,70 @@ def read_rates(model: Any, when: datetime, tier: str = "") -> Rates:
         reasoning=_read_rate(price.output_reasoning_mtok),
         audio_input=_read_rate(price.input_audio_mtok),
         audio_output=_read_rate(price.output_audio_mtok),
+        image_input=_read_rate(price.input_image_mtok),
+        image_output=_read_rate(price.output_image_mtok),
+        character=_read_rate(price.input_mchars),
+        second=_read_single(price, "input_audio_hours", "audio_hours") / _SECONDS_AN_HOUR,
+        search=_read_single(price, "web_searches_kcount") / _THOUSAND,
+        call=_read_single(price, "requests_kcount") / _THOUSAND,
         context_window=model.context_window,
         source="genai-prices",
     )
 
 
 def cost_of(usage: Usage, rates: Rates) -> Decimal | None:
-    """USD for a call's tokens; None when there is no price. Never a silent zero."""
-    if not rates.priced:
+    """USD for a call; None when there is no price, or tokens that nobody counted have one.
+
+    Never a silent zero.
+    """
+    is_counted = usage.source != names.UNKNOWN
+    if not rates.priced or (rates.needs_tokens and not is_counted):
         return None
     total = usage.input_tokens
+    # Details that contradict the total (a provider's slip) must not make a cost negative.
+    lines = (*_input_lines(usage, rates), *_output_lines(usage, rates))
+    charged = (tokens * _at(rate, total) for tokens, rate in lines if tokens > 0)
+    others = (
+        usage.images * rates.image
+        + Decimal(str(usage.seconds)) * rates.second
+        + usage.searches * rates.search
+        + rates.call
+    )
+    return sum(charged, Decimal(0)) / _MILLION + others
+
+
+def _input_lines(usage: Usage, rates: Rates) -> tuple[tuple[int, Rate | None], ...]:
     long_writes = min(usage.cache_write_1h_tokens, usage.cache_write_tokens)
-    special = usage.cache_read_tokens + usage.cache_write_tokens + usage.audio_input_tokens
-    plain_output = usage.output_tokens - usage.reasoning_tokens - usage.audio_output_tokens
-    lines = (
-        (usage.input_tokens - special, rates.input),
+    cached = usage.cache_read_tokens + usage.cache_write_tokens
+    media = usage.audio_input_tokens + usage.image_input_tokens
+    return (
+        (usage.input_tokens - cached - media, rates.input),
         (usage.cache_read_tokens, rates.cache_read or rates.input),
         (usage.cache_write_tokens - long_writes, rates.cache_write or rates.input),
         (long_writes, rates.cache_write_1h or rates.cache_write or rates.input),
         (usage.audio_input_tokens, rates.audio_input or rates.input),
-        (plain_output, rates.output),
+        (usage.image_input_tokens, rates.image_input or rates.input),
+        (usage.characters, rates.character),
+    )
+
+
+def _output_lines(usage: Usage, rates: Rates) -> tuple[tuple[int, Rate | None], ...]:
+    media = usage.audio_output_tokens + usage.image_output_tokens
+    return (
+        (usage.output_tokens - usage.reasoning_tokens - media, rates.output),
         (usage.reasoning_tokens, rates.reasoning or rates.output),
         (usage.audio_output_tokens, rates.audio_output or rates.output),
+        (usage.image_output_tokens, rates.image_output or rates.output),
     )
-    # Details that contradict the total (a provider's slip) must not make a cost negative.
-    charged = (tokens * _at(rate, total) for tokens, rate in lines if tokens > 0)
-    return sum(charged, Decimal(0)) / _MILLION
 
 
 def read_overrides(prices: Mapping[str, Any] | str | Path | None) -> dict[str, Rates]:
     """A user's own prices, keyed by model or `provider/model`, in USD per million tokens.
 
     Given as a mapping or as the path of a JSON file, like
-    `{"my-model": {"input": 1, "output": 2, "context_window": 128000}}`. Raises ConfigError.
+    `{"my-model": {"input": 1, "output": 2, "context_window": 128000}}`. What is not counted in
+    tokens is in USD for one: `per_request`, `per_image`, `per_second`, `per_search`.
+    Raises ConfigError.
     """
     if prices is None:
         return {}
@@ -140,7 +198,8 @@ def _read_override(model: str, rates: Any) -> Rates:
         raise ConfigError(f"prices[{model!r}]", rates, "give plain numbers") from error
     if any(not value.is_finite() or value < 0 for value in found.values()):
         raise ConfigError(f"prices[{model!r}]", rates, "give prices of 0 or more")
-    fixed = {key: (value, ()) for key, value in found.items()}
+    fixed: dict[str, Any] = {key: (found[key], ()) for key in _TOKEN_KEYS if key in found}
+    fixed.update({name: found[key] for key, name in _SINGLE_KEYS.items() if key in found})
     return Rates(**fixed, context_window=window, source="override")
 
 
@@ -164,6 +223,12 @@ def _read_rate(price: Any) -> Rate | None:
     if isinstance(price, Decimal):
         return price, ()
     return price.base, tuple((tier.start, tier.price) for tier in price.tiers)
+
+
+def _read_single(price: Any, *keys: str) -> Decimal:
+    """The first of several rates for one of something, 0 where the list has none."""
+    found = (_read_rate(getattr(price, key)) for key in keys)
+    return next((rate[0] for rate in found if rate is not None), Decimal(0))
 
 
 def _at(rate: Rate | None, input_tokens: int) -> Decimal:

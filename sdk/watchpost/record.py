@@ -21,6 +21,8 @@ Message = Mapping[str, Any]
 Part = Mapping[str, Any]
 
 _SCALARS = frozenset({int, float, bool, type(None)})
+# What is no generation; a moderation judges texts and makes none.
+_KINDS = {names.EMBEDDINGS: names.EMBEDDING, names.MODERATION: names.GUARD}
 _ABSENT = ("Omit", "NotGiven")  # what clients put where nothing was given
 TEXT_CHARACTERS = 200_000
 """A longer text of a message is cut, with a mark that says how much is missing."""
@@ -30,7 +32,9 @@ TEXT_CHARACTERS = 200_000
 class Usage:
     """Tokens of one call; inclusive: input contains the cached ones, output the reasoning.
 
-    `source` says who counted: "provider", "estimated" (tiktoken) or "none".
+    `source` says who counted the tokens: "provider", "estimated" (tiktoken) or "none". What is
+    charged by something else stands beside them: `images` made, `seconds` of sound, `characters`
+    spoken and web `searches`.
     """
 
     input_tokens: int = 0
@@ -41,6 +45,12 @@ class Usage:
     reasoning_tokens: int = 0
     audio_input_tokens: int = 0
     audio_output_tokens: int = 0
+    image_input_tokens: int = 0
+    image_output_tokens: int = 0
+    images: int = 0
+    seconds: float = 0.0
+    characters: int = 0
+    searches: int = 0
     source: str = names.FROM_PROVIDER
 
 
@@ -144,7 +154,7 @@ def to_attributes(generation: Generation, *, content: bool) -> dict[str, Attribu
         found[names.BLOCKED] = True
     found[names.RETRIES] = generation.retries
     found[names.REQUEST_STREAM] = generation.streaming
-    found[names.KIND] = names.GENERATION
+    found[names.KIND] = _KINDS.get(generation.operation, names.GENERATION)
     found[names.OPERATION] = generation.operation
     found[names.PROVIDER] = generation.provider
     _put(found, names.REQUEST_MODEL, request.model)
@@ -245,6 +255,12 @@ def _accounting_attributes(generation: Generation) -> dict[str, Attribute]:
     if generation.cost_usd is not None:
         found[names.COST_USD] = format(generation.cost_usd, "f")
     return found
+        _put(found, names.USAGE_IMAGE_INPUT, usage.image_input_tokens)
+        _put(found, names.USAGE_IMAGE_OUTPUT, usage.image_output_tokens)
+    _put(found, names.USAGE_IMAGES, usage.images)
+    _put(found, names.USAGE_SECONDS, usage.seconds)
+    _put(found, names.USAGE_CHARACTERS, usage.characters)
+    _put(found, names.USAGE_SEARCHES, usage.searches)
 
 
 def _put(found: dict[str, Attribute], name: str, value: Attribute) -> None:
