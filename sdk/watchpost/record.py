@@ -249,18 +249,18 @@ def _accounting_attributes(generation: Generation) -> dict[str, Attribute]:
             found[names.ANTHROPIC_CACHE_WRITE_1H] = usage.cache_write_1h_tokens
         _put(found, names.USAGE_AUDIO_INPUT, usage.audio_input_tokens)
         _put(found, names.USAGE_AUDIO_OUTPUT, usage.audio_output_tokens)
-    if generation.context_window and generation.context_use is not None:
-        found[names.CONTEXT_WINDOW] = generation.context_window
-        found[names.CONTEXT_USE] = round(generation.context_use, 6)
-    if generation.cost_usd is not None:
-        found[names.COST_USD] = format(generation.cost_usd, "f")
-    return found
         _put(found, names.USAGE_IMAGE_INPUT, usage.image_input_tokens)
         _put(found, names.USAGE_IMAGE_OUTPUT, usage.image_output_tokens)
     _put(found, names.USAGE_IMAGES, usage.images)
     _put(found, names.USAGE_SECONDS, usage.seconds)
     _put(found, names.USAGE_CHARACTERS, usage.characters)
     _put(found, names.USAGE_SEARCHES, usage.searches)
+    if generation.context_window and generation.context_use is not None:
+        found[names.CONTEXT_WINDOW] = generation.context_window
+        found[names.CONTEXT_USE] = round(generation.context_use, 6)
+    if generation.cost_usd is not None:
+        found[names.COST_USD] = format(generation.cost_usd, "f")
+    return found
 
 
 def _put(found: dict[str, Attribute], name: str, value: Attribute) -> None:
