@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from watchpost.observation import observe, span
     from watchpost.patching import patch
     from watchpost.policy import Policy
+    from watchpost.prompt import Prompt
     from watchpost.record import Generation
     from watchpost.scope import current
     from watchpost.telemetry import configure, flush, shutdown
@@ -30,6 +31,7 @@ __all__ = [
     "Generation",
     "Guard",
     "Policy",
+    "Prompt",
     "Verdict",
     "WatchpostError",
     "configure",
@@ -46,6 +48,7 @@ _HOMES = {
     "Generation": "record",
     "Guard": "guard",
     "Policy": "policy",
+    "Prompt": "prompt",
     "Verdict": "guard",
     "WatchpostError": "errors",
     "configure": "telemetry",

@@ -47,7 +47,7 @@ class Call:
     __slots__ = (
         *("body", "chunks", "context", "policy", "provider", "retries", "rulings", "runtime"),
         *("scope", "server", "span", "streaming", "_blocked", "_ended", "_error", "_first_ns"),
-        *("_kept", "_name", "_result", "_started_ns", "_stream_end", "_weight"),
+        *("_kept", "_name", "_origin", "_result", "_started_ns", "_stream_end", "_weight"),
     )
 
     def __init__(
@@ -56,6 +56,8 @@ class Call:
         self.runtime = runtime = active()
         around = otel.get_current()
         self.scope: Scope | None = current_scope()
+        # As of now: what is said in the scope while this call runs is about later ones.
+        self._origin = self.scope.origin_here() if self.scope is not None else Origin()
         self.provider = provider
         self.server = server
         self.body = body
@@ -195,13 +197,12 @@ class Call:
 
             for ruling in self.rulings:
                 self.span.add_event(names.VERDICT_EVENT, verdict_attributes(ruling))
-        origin = self.scope.origin if self.scope is not None else Origin()
         weight = self._weight + _CHUNK_BYTES * len(self.chunks)
         if self._result is not None and self._result.usage is not None:
             weight += _TOKEN_BYTES * self._result.usage.output_tokens
-        defer(self.span, lambda: self._attributes(origin), weight)
+        defer(self.span, self._attributes, weight)
 
-    def _attributes(self, origin: Origin) -> dict[str, Attribute]:
+    def _attributes(self) -> dict[str, Attribute]:
         from watchpost.accounting import settle
 
         result = self._result
@@ -215,7 +216,7 @@ class Call:
             server=self.server,
             request=self.provider.read_request(self._kept) if self._kept else Request(),
             result=result or Result(),
-            origin=origin,
+            origin=self._origin,
             streaming=self.streaming,
             time_to_first_token_s=(first_ns - self._started_ns) / 1e9 if first_ns else None,
             retries=self.retries,
@@ -292,5 +293,9 @@ def _answers(decision: Decision) -> Visit:
 
 
 def _http_status(error: BaseException | None) -> int:
-    status = getattr(error, "status_code", None)
+    """The status a client's error tells: by itself, by its response, or as botocore keeps it."""
+    response = getattr(error, "response", None)
+    status = getattr(error, "status_code", None) or getattr(response, "status_code", None)
+    if isinstance(response, dict):
+        status = (response.get("ResponseMetadata") or {}).get("HTTPStatusCode")
     return status if isinstance(status, int) else 0

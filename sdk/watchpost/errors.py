@@ -5,6 +5,7 @@
     |-- MissingExtra       a feature needs a package: names the `pip install` that cures it
     |-- Blocked            a guard said no: the one users handle on purpose
     |-- GuardUnavailable   a guard could not answer and the policy says "closed"
+    |-- PromptError        a prompt cannot be had or filled in as asked
     `-- CollectorError     the collector refused or failed
         |-- BadPayload     it could not read what was sent: sending it again will not help
         `-- Full           it has no room now: sending it again later will
@@ -79,6 +80,20 @@ class GuardUnavailable(WatchpostError):
             f"guard '{guard}' could not answer ({reason}) and its policy is closed: "
             f'make it work, or set on_failure={{"{guard}": "open"}}'
         )
+
+
+class PromptError(WatchpostError):
+    """Raised when a prompt cannot be filled in with the variables given, or cannot be had.
+
+    A prompt that was asked for with a fallback can always be had.
+    """
+
+    def __init__(self, prompt: str, reason: str, cure: str = "") -> None:
+        self.prompt = prompt
+        self.reason = reason
+        self.cure = cure
+        told = f"prompt {prompt!r}: {reason}"
+        super().__init__(f"{told}: {cure}" if cure else told)
 
 
 class CollectorError(WatchpostError):

@@ -21,6 +21,7 @@ from watchpost.stream import AsyncFollowedGenerator, FollowedGenerator, follow, 
 
 if TYPE_CHECKING:
     from watchpost.policy import Policy
+    from watchpost.prompt import Prompt
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -32,7 +33,7 @@ def observe(
     name: str | None = None,
     /,
     *,
-    prompt: str | None = None,
+    prompt: str | Prompt | None = None,
     version: str | int | None = None,
     template: str | None = None,
     session: str | None = None,
@@ -46,7 +47,7 @@ def observe(
     target: Any = None,
     /,
     *,
-    prompt: str | None = None,
+    prompt: str | Prompt | None = None,
     version: str | int | None = None,
     template: str | None = None,
     session: str | None = None,
@@ -59,10 +60,10 @@ def observe(
     """Record every run of a function as a span; calls of patched clients inside are its children.
 
     Works bare and with arguments. `name` is the span's (default: the function's); `prompt` and
-    `version` name the prompt, `template` is hashed where it has no version; `session`, `user`,
-    `tags` and `segments` go to every model call inside, and so does `policy`. Values only known
-    later are set with `watchpost.current().set(...)`. `kind` is chain, agent, tool, retriever,
-    embedding, guard or generation; ConfigError for anything else.
+    `version` name the prompt (a `Prompt` says its own version), `template` is hashed where it has
+    no version; `session`, `user`, `tags` and `segments` go to every model call inside, and so does
+    `policy`. Values only known later are set with `watchpost.current().set(...)`. `kind` is chain,
+    agent, tool, retriever, embedding, guard or generation; ConfigError for anything else.
     """
     name = target if isinstance(target, str) else None
     given = {"prompt": prompt, "version": version, "template": template, "session": session}
@@ -79,7 +80,7 @@ def observe(
 def span(
     name: str,
     *,
-    prompt: str | None = None,
+    prompt: str | Prompt | None = None,
     version: str | int | None = None,
     template: str | None = None,
     session: str | None = None,

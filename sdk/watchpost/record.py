@@ -83,11 +83,15 @@ class Result:
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Whose call it was: the prompt, the conversation and the dimensions a user declared."""
+    """Whose call it was: the prompt, the conversation and the dimensions a user declared.
+
+    `sizes` are the characters of the prompt's variables, by name.
+    """
 
     prompt: str = ""
     version: str = ""
     template_hash: str = ""
+    sizes: Mapping[str, int] = field(default_factory=dict)
     session: str = ""
     user: str = ""
     tags: tuple[str, ...] = ()
@@ -172,6 +176,8 @@ def origin_attributes(origin: Origin) -> dict[str, Attribute]:
     _put(found, names.PROMPT_NAME, origin.prompt)
     _put(found, names.PROMPT_VERSION, origin.version)
     _put(found, names.TEMPLATE_HASH, origin.template_hash)
+    for name, size in origin.sizes.items():
+        found[f"{names.PROMPT_VARIABLE_PREFIX}{name}{names.PROMPT_VARIABLE_SUFFIX}"] = size
     _put(found, names.SESSION, origin.session)
     _put(found, names.USER, origin.user)
     return found

@@ -144,7 +144,7 @@ def _generation_of(scope: Scope, read: Read, started_ns: int) -> Generation:
         provider=read.provider.name,
         request=_request_of(scope.inputs, read.provider),
         result=read.result,
-        origin=scope.origin,
+        origin=scope.origin_here(),
         streaming=read.streaming,
         time_to_first_token_s=(first_ns - started_ns) / 1e9 if first_ns else None,
     )

@@ -7,9 +7,8 @@ providers' formats; what a function returned is read by `recorded`.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Mapping
-from contextvars import Token
+from contextvars import ContextVar, Token
 from dataclasses import dataclass, field, replace
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
@@ -25,6 +24,7 @@ from watchpost.deferred import defer
 from watchpost.errors import ConfigError
 from watchpost.record import Attribute, Origin, dump, origin_attributes, snapshot
 from watchpost.runtime import SHIELD, Runtime, active
+from watchpost.template import hash_template
 
 if TYPE_CHECKING:
     from watchpost.policy import Policy
@@ -37,6 +37,11 @@ R = TypeVar("R")
 
 _EMPTY = Origin()
 _FIELDS = ("prompt", "version", "template", "session", "user", "tags")
+_OF_PROMPTS = ("prompt", "version", "template")
+
+# The prompt last named in this task or thread, and the scope it was named in: tasks that share a
+# scope may each be at a prompt of their own.
+_prompted: ContextVar[tuple[object, Origin] | None] = ContextVar("watchpost-prompt", default=None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +58,18 @@ class Scope:
     """One run of an observed function, from its start to its end."""
 
     __slots__ = (
-        *("context", "generations", "inputs", "kind", "name", "origin", "parent", "policy"),
-        *("recorded", "runtime", "seen", "span", "started_ns", "weight", "_ended", "generation"),
+        *("context", "generations", "inputs", "kind", "mark", "name", "origin", "parent"),
+        *(
+            "policy",
+            "recorded",
+            "runtime",
+            "seen",
+            "span",
+            "started_ns",
+            "weight",
+            "_ended",
+            "generation",
+        ),
     )
 
     def __init__(self, settings: ScopeSettings) -> None:
@@ -64,7 +79,8 @@ class Scope:
         self.parent: Scope | None = parent if isinstance(parent, Scope) else None
         self.name = settings.name
         self.kind = settings.kind
-        inherited: Origin = self.parent.origin if self.parent else _EMPTY
+        self.mark = object()
+        inherited: Origin = self.parent.origin_here() if self.parent else _EMPTY
         self.origin: Origin = change_origin(inherited, settings.changes)
         above: Policy | None = self.parent.policy if self.parent else None
         self.policy: Policy | None = settings.policy or above
@@ -81,6 +97,25 @@ class Scope:
             SCOPE, self, trace.set_span_in_context(self.span, around)
         )
         self._ended = False
+
+    def change(self, changes: Mapping[str, Any]) -> None:
+        """Say whose the calls are that start in this scope after this; see `change_origin`."""
+        self.origin = change_origin(self.origin_here(), changes)
+        if any(field in changes for field in _OF_PROMPTS):
+            _prompted.set((self.mark, self.origin))
+
+    def follow_prompt(self, prompt: Origin, sizes: Mapping[str, int]) -> None:
+        """Say which prompt was just filled in here, and how many characters each variable has."""
+        said = _take_prompt(self.origin, prompt)
+        self.origin = replace(said, sizes=sizes)
+        _prompted.set((self.mark, self.origin))
+
+    def origin_here(self) -> Origin:
+        """Whose a call is that starts now, by the prompt that this task or thread named."""
+        said = _prompted.get()
+        if said is None or said[0] is not self.mark or said[1] is self.origin:
+            return self.origin
+        return _take_prompt(self.origin, said[1])
 
     def take_inputs(self, inputs: Mapping[str, Any]) -> None:
         """Keep what the function was given, as it was."""
@@ -174,7 +209,7 @@ class Handle:
         """
         with SHIELD:
             if self._scope is not None:
-                self._scope.origin = change_origin(self._scope.origin, values)
+                self._scope.change(values)
 
     def carry(self, function: Callable[P, R]) -> Callable[P, R]:
         """The function, running in this place when another thread calls it.
@@ -267,7 +302,8 @@ def change_origin(origin: Origin, changes: Mapping[str, Any]) -> Origin:
     known: dict[str, Any] = {key: changes[key] for key in _FIELDS if key in changes}
     if "prompt" in known:
         # Another prompt: a version or template of the one around does not describe it.
-        known = {"version": "", "template_hash": "", **known}
+        given = known.pop("prompt")
+        known = {"version": "", "template_hash": "", "sizes": {}, **_unfold(given), **known}
     template = known.pop("template", None)
     if template is not None:
         known["template_hash"] = hash_template(template)
@@ -284,9 +320,27 @@ def change_origin(origin: Origin, changes: Mapping[str, Any]) -> Origin:
     return replace(origin, **known)
 
 
-def hash_template(template: str) -> str:
-    """Twelve hexadecimal digits that stand for a prompt template nobody numbered."""
-    return hashlib.sha256(template.encode("utf-8", "surrogatepass")).hexdigest()[:12]
+def _unfold(prompt: Any) -> dict[str, Any]:
+    """What a prompt says of itself: a `watchpost.Prompt` its version too, a name only that."""
+    said = getattr(prompt, "origin", None)
+    if not isinstance(said, Origin):
+        return {"prompt": prompt}
+    return {
+        "prompt": said.prompt,
+        "version": said.version,
+        "template_hash": said.template_hash,
+    }
+
+
+def _take_prompt(origin: Origin, other: Origin) -> Origin:
+    """The origin with the prompt of another one."""
+    return replace(
+        origin,
+        prompt=other.prompt,
+        version=other.version,
+        template_hash=other.template_hash,
+        sizes=other.sizes,
+    )
 
 
 def mark_error(span: trace.Span, error: BaseException, runtime: Runtime) -> None:
