@@ -5,13 +5,34 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import Any
 
-from watchpost.providers import anthropic_messages, openai_chat, openai_responses
+from watchpost.providers import (
+    anthropic_messages,
+    cohere,
+    cohere_ranking,
+    google_embeddings,
+    google_genai,
+    mistral,
+    ollama,
+    openai_chat,
+    openai_responses,
+)
 from watchpost.providers.provider import Provider
 
 PROVIDERS: tuple[Provider, ...] = (
+    # Known by its client's name, because its shape is OpenAI's: it is asked first.
+    mistral.PROVIDER,
+    mistral.EMBEDDINGS,
     openai_chat.PROVIDER,
     openai_responses.PROVIDER,
     anthropic_messages.PROVIDER,
+    google_genai.PROVIDER,
+    google_embeddings.PROVIDER,
+    cohere.PROVIDER,
+    cohere_ranking.EMBEDDINGS,
+    cohere_ranking.RANKING,
+    ollama.CHAT,
+    ollama.TEXT,
+    ollama.EMBEDDINGS,
 )
 """A new provider is one file beside this one, and one line here."""
 

@@ -55,9 +55,13 @@ class Growth:
         elif arguments is not None:
             held[2] = arguments
 
-    def add_part(self, part: Part) -> None:
-        """Something that comes whole."""
-        self._parts.append(("part", part))
+    def add(self, part: Part) -> None:
+        """A part: text and thoughts go on where they were, anything else is whole."""
+        kind = part["type"]
+        if kind in _MAKERS:
+            self._extend(kind, part["content"])
+        else:
+            self._parts.append(("part", part))
 
     @property
     def calls(self) -> int:

@@ -197,6 +197,13 @@ def visit_field(target: Any, name: str, visit: Visit) -> bool:
     return True
 
 
+def withhold(target: Any, *fields: str) -> None:
+    """Empty fields that say again what a guard has just taken out: parsed objects, tokens."""
+    for name in fields:
+        if get(target, name) is not None:
+            put(target, name, None)
+
+
 def visit_pieces(pieces: Sequence[tuple[Any, str]], visit: Visit) -> bool:
     """A text that came in pieces: visited whole; a new one is put where the first piece stood.
 
