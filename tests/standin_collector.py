@@ -7,6 +7,7 @@ import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
     ExportTraceServiceRequest,
     ExportTraceServiceResponse,
@@ -19,6 +20,7 @@ class StandInCollector:
     def __init__(self, port: int = 0) -> None:
         self.answers: list[tuple[int, dict[str, str], bytes]] = []
         self.requests: list[ExportTraceServiceRequest] = []
+        self.log_requests: list[ExportLogsServiceRequest] = []
         self.headers: list[dict[str, str]] = []
         self.connections = 0
         collector = self
@@ -36,7 +38,10 @@ class StandInCollector:
                 status, headers, answer = (
                     collector.answers.pop(0) if collector.answers else (200, {}, b"")
                 )
-                if status == 200:
+                if status == 200 and self.path.endswith("/v1/logs"):
+                    sent = ExportLogsServiceRequest.FromString(gzip.decompress(body))
+                    collector.log_requests.append(sent)
+                elif status == 200:
                     request = ExportTraceServiceRequest.FromString(gzip.decompress(body))
                     collector.requests.append(request)
                 self.send_response(status)
@@ -87,3 +92,20 @@ class StandInCollector:
             for resource in request.resource_spans:
                 for scope in resource.scope_spans:
                     yield from scope.spans
+
+    def events(self) -> list[tuple[str, str, dict[str, object]]]:
+        """Trace, span and attributes of every log record received, in order."""
+        return [
+            (
+                record.trace_id.hex(),
+                record.span_id.hex(),
+                {
+                    pair.key: getattr(pair.value, pair.value.WhichOneof("value"))
+                    for pair in record.attributes
+                },
+            )
+            for request in self.log_requests
+            for resource in request.resource_logs
+            for scope in resource.scope_logs
+            for record in scope.log_records
+        ]

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from watchpost.errors import Blocked, WatchpostError
+    from watchpost.feedback import feedback_link
     from watchpost.guard import Guard, Verdict
     from watchpost.observation import observe, span
     from watchpost.patching import patch
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from watchpost.prompt import Prompt
     from watchpost.record import Generation
     from watchpost.scope import current
+    from watchpost.scores import score
     from watchpost.telemetry import configure, flush, shutdown
 
 __all__ = [
@@ -36,9 +38,11 @@ __all__ = [
     "WatchpostError",
     "configure",
     "current",
+    "feedback_link",
     "flush",
     "observe",
     "patch",
+    "score",
     "shutdown",
     "span",
 ]
@@ -53,9 +57,11 @@ _HOMES = {
     "WatchpostError": "errors",
     "configure": "telemetry",
     "current": "scope",
+    "feedback_link": "feedback",
     "flush": "telemetry",
     "observe": "observation",
     "patch": "patching",
+    "score": "scores",
     "shutdown": "telemetry",
     "span": "observation",
 }

@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING
 from opentelemetry import trace
 
 if TYPE_CHECKING:
+    from watchpost.export.event import Event
+    from watchpost.feedback import LinkSource
     from watchpost.policy import Policy
     from watchpost.pricing import Rates
 
@@ -26,7 +28,11 @@ _log = logging.getLogger("watchpost")
 
 @dataclass(frozen=True, slots=True)
 class Runtime:
-    """How calls are recorded. `clock` gives nanoseconds since 1970; `content` keeps messages."""
+    """How calls are recorded. `clock` gives nanoseconds since 1970; `content` keeps messages.
+
+    `deliver` takes an event for the exporter and returns at once; `links` is what feedback links
+    are made of. Both are None before `configure`.
+    """
 
     tracer: trace.Tracer
     clock: Callable[[], int] = time.time_ns
@@ -34,6 +40,8 @@ class Runtime:
     content: bool = True
     prices: Mapping[str, Rates] = field(default_factory=dict)
     segments: tuple[str, ...] = ()
+    deliver: Callable[[Event], None] | None = None
+    links: LinkSource | None = None
 
 
 class Shield:

@@ -11,6 +11,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,11 +23,13 @@ from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor, TracerPro
 from watchpost import attributes as names
 from watchpost.declared import declare
 from watchpost.export import build_processor
+from watchpost.feedback import LinkSource
 from watchpost.pricing import Rates, read_overrides
 from watchpost.runtime import TRACER, Runtime, install
 from watchpost.settings import Settings, read_settings
 
 if TYPE_CHECKING:
+    from watchpost.export.event import Event
     from watchpost.export.processor import ExportProcessor
     from watchpost.policy import Policy
 
@@ -101,7 +104,7 @@ def configure(
         return
     _replace(None)
     declare(policy)
-    install(Runtime(trace.NoOpTracer(), policy=policy, content=False))
+    install(Runtime(trace.NoOpTracer(), policy=policy, content=False, deliver=_let_go))
 
 
 def _start(
@@ -128,8 +131,14 @@ def _start(
             content=_keeps_content(settings, policy),
             prices=prices,
             segments=settings.segments,
+            deliver=lambda event: processor.take(replace(event, resource=provider.resource)),
+            links=LinkSource(settings.endpoint, settings.key or ""),
         )
     )
+
+
+def _let_go(event: Event) -> None:
+    """Where recording is switched off, what is said is not kept."""
 
 
 def flush(timeout_s: float = 10.0) -> bool:

@@ -6,6 +6,7 @@ encoded spans, whoever made them, and does not know guards.
 
 import re
 
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.common.v1.common_pb2 import KeyValue
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
@@ -22,6 +23,7 @@ _CONTENT = re.compile(
     r"|(?:retrieval|reranker|document|message|tool_call|embedding)\..+|tool\.(?:parameters|output)"
     r"|ai\.(?:prompt|response|toolCall|value)(?:\..+)?|langfuse\..*(?:input|output)"
     r"|mlflow\.span(?:Inputs|Outputs)|exception\.(?:message|stacktrace)|error\.message"
+    r"|gen_ai\.evaluation\.explanation"
     r"|(?:db\.(?:statement|query\.text))|(?:url\.(?:full|query)|http\.(?:url|target))"
 )
 _LONGEST_VALUE = 200
@@ -36,6 +38,15 @@ def keep_metadata(span: Span) -> None:
         _strip(event.attributes)
     for link in span.links:
         _strip(link.attributes)
+
+
+def keep_event_metadata(request: ExportLogsServiceRequest) -> None:
+    """Strip what was said from encoded events, in place."""
+    for resource in request.resource_logs:
+        for scope in resource.scope_logs:
+            for record in scope.log_records:
+                record.ClearField("body")
+                _strip(record.attributes)
 
 
 def _strip(found: "list[KeyValue]") -> None:

@@ -7,7 +7,7 @@ import random
 import time
 from dataclasses import dataclass
 
-from watchpost.export.exporter import Outcome, Sender
+from watchpost.export.exporter import TRACES, Outcome, Sender
 from watchpost.export.spill import Spill
 
 _log = logging.getLogger("watchpost")
@@ -63,18 +63,18 @@ class Delivery:
         """Count spans that were lost before they got here."""
         self._dropped += spans
 
-    def offer(self, body: bytes, spans: int, *, urgent: bool) -> int:
+    def offer(self, body: bytes, spans: int, *, urgent: bool, signal: str = TRACES) -> int:
         """Deliver one batch after everything that came before it; returns spans dropped.
 
         `urgent` tries a collector that is away before its time, unless it asked for that time.
         """
         dropped = self.redeliver(urgent=urgent)
         if self._is_away or self._has_spilled:
-            return dropped + self._keep(body, spans)
-        outcome = self._sender.send(body)
+            return dropped + self._keep(body, spans, signal)
+        outcome = self._sender.send(body, signal)
         if outcome.kind == "later":
             self._back_off(outcome)
-            return dropped + self._keep(body, spans)
+            return dropped + self._keep(body, spans, signal)
         return dropped + self._settle(outcome, spans)
 
     def redeliver(self, *, urgent: bool) -> int:
@@ -117,7 +117,7 @@ class Delivery:
                 if body is None:
                     self._spill.remove(item)
                     continue
-                outcome = self._sender.send(body)
+                outcome = self._sender.send(body, item.signal)
                 if outcome.kind == "later":
                     self._back_off(outcome)
                     return dropped
@@ -158,11 +158,11 @@ class Delivery:
             wait_s = longest_s * self._jitter.uniform(0.5, 1.0)
         self._next_attempt_s = time.monotonic() + wait_s
 
-    def _keep(self, body: bytes, spans: int) -> int:
+    def _keep(self, body: bytes, spans: int, signal: str) -> int:
         dropped = spans
         if self._spill_works:
             try:
-                dropped = self._spill.append(body, spans)
+                dropped = self._spill.append(body, spans, signal)
                 self._spilled += spans
                 self._has_spilled = True
                 if dropped:

@@ -14,8 +14,10 @@ from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.util.types import AttributeValue
 
 from watchpost.export import Capture
-from watchpost.export.capture import keep_metadata
-from watchpost.export.otlp import encode_spans, write_value
+from watchpost.export.capture import keep_event_metadata, keep_metadata
+from watchpost.export.event import Event
+from watchpost.export.exporter import LOGS, TRACES
+from watchpost.export.otlp import encode_events, encode_spans, write_value
 from watchpost.redaction import Redactor
 
 _log = logging.getLogger("watchpost")
@@ -25,11 +27,15 @@ Enrich = Callable[[ReadableSpan], Mapping[str, AttributeValue]]
 
 @dataclass(frozen=True, slots=True)
 class Encoded:
-    """A batch ready to leave: its bytes, how many spans are in them, how many were left out."""
+    """A batch ready to leave: its bytes, how many spans are in them, how many were left out.
+
+    `signal` says where it goes; of events the numbers are of those.
+    """
 
     body: bytes
     spans: int
     dropped: int
+    signal: str = TRACES
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +64,20 @@ def encode_batch(spans: Sequence[ReadableSpan], treatment: Treatment) -> Encoded
         except Exception as error:
             _log.debug("a span could not be encoded: %s", type(error).__name__)
     return Encoded(whole.SerializeToString() if kept else b"", kept, len(spans) - kept)
+
+
+def encode_event_batch(events: Sequence[Event], treatment: Treatment) -> Encoded:
+    """Treat and encode events, as spans are; one that cannot be encoded takes the others along."""
+    try:
+        request = encode_events(events)
+        if treatment.capture == "metadata":
+            keep_event_metadata(request)
+        if treatment.redactor is not None:
+            treatment.redactor.redact_request(request)
+        return Encoded(request.SerializeToString(), len(events), 0, LOGS)
+    except Exception as error:
+        _log.debug("events could not be encoded: %s", type(error).__name__)
+        return Encoded(b"", 0, len(events), LOGS)
 
 
 def _treat(spans: Sequence[ReadableSpan], treatment: Treatment) -> ExportTraceServiceRequest:

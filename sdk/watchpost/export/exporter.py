@@ -19,6 +19,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 
 from watchpost.errors import ConfigError
 
+TRACES, LOGS = "traces", "logs"
 TIMEOUT_S = 10.0
 LONGEST_WAIT_S = 300.0
 # Refused for who we are, not for what we sent: a new key or a restarted proxy cures it.
@@ -55,6 +56,10 @@ class Destination:
         """Whether what is sent stays on this machine."""
         return self.host in ("localhost", "::1") or self.host.startswith("127.")
 
+    def path_of(self, signal: str) -> str:
+        """Where a signal goes; `path` is that of traces."""
+        return self.path.removesuffix(TRACES) + signal
+
 
 def parse_endpoint(endpoint: str) -> Destination:
     """The destination an OTLP base URL names. Raises ConfigError for anything but http(s)."""
@@ -88,18 +93,19 @@ class Sender:
             self._headers["X-Watchpost-Backfill"] = "1"
         self._connection: http.client.HTTPConnection | None = None
 
-    def send(self, body: bytes) -> Outcome:
-        """Send one gzipped ExportTraceServiceRequest. Never raises for what the network does."""
+    def send(self, body: bytes, signal: str = TRACES) -> Outcome:
+        """Send one gzipped request of a signal. Never raises for what the network does."""
+        path = self._destination.path_of(signal)
         reused = self._connection is not None
         try:
-            return self._send_once(body)
+            return self._send_once(body, path)
         except (OSError, http.client.HTTPException) as error:
             self.close()
             if not reused:
                 return Outcome("later", reason=type(error).__name__)
         # A kept connection may have been closed by the other side while it was idle.
         try:
-            return self._send_once(body)
+            return self._send_once(body, path)
         except (OSError, http.client.HTTPException) as error:
             self.close()
             return Outcome("later", reason=type(error).__name__)
@@ -114,15 +120,18 @@ class Sender:
         """Let go of a connection that belongs to the parent of a forked process."""
         self._connection = None
 
-    def _send_once(self, body: bytes) -> Outcome:
+    def _send_once(self, body: bytes, path: str) -> Outcome:
         connection = self._connection
         if connection is None:
             connection = self._connection = _open(self._destination)
-        connection.request("POST", self._destination.path, body=body, headers=self._headers)
+        connection.request("POST", path, body=body, headers=self._headers)
         response = connection.getresponse()
         answer = response.read()
         if response.will_close:
             self.close()
+        if response.status == 404 and path != self._destination.path:
+            # It takes spans alone: what it has no place for must not hold them up.
+            return Outcome("refused", reason=f"HTTP 404 at {path}")
         return _read_answer(response.status, response.getheader("Retry-After"), answer)
 
 

@@ -1,4 +1,4 @@
-"""Finished spans as an OTLP request, written straight into its messages.
+"""Finished spans, and events, as OTLP requests, written straight into its messages.
 
 OpenTelemetry's own encoder builds each attribute as a message of its own and copies it twice; on
 spans with many attributes that is most of what exporting costs. An attribute that cannot be said
@@ -9,12 +9,15 @@ import logging
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue
 from opentelemetry.proto.trace.v1.trace_pb2 import ScopeSpans, SpanFlags
 from opentelemetry.proto.trace.v1.trace_pb2 import Span as Encoded
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.trace import SpanContext
+
+from watchpost.export.event import Event
 
 _log = logging.getLogger("watchpost")
 
@@ -40,6 +43,30 @@ def encode_spans(spans: Sequence[ReadableSpan]) -> ExportTraceServiceRequest:
             scope = scopes[place] = holder.scope_spans.add()
             _write_scope(scope, span)
         _write_span(scope.spans.add(), span)
+    return request
+
+
+def encode_events(events: Sequence[Event]) -> ExportLogsServiceRequest:
+    """The events in their order as log records, grouped by whose they are."""
+    request = ExportLogsServiceRequest()
+    places: dict[int, Any] = {}
+    for event in events:
+        scope = places.get(id(event.resource))
+        if scope is None:
+            holder = request.resource_logs.add()
+            if event.resource is not None:
+                holder.schema_url = event.resource.schema_url
+                write_attributes(holder.resource.attributes, event.resource.attributes)
+            scope = places[id(event.resource)] = holder.scope_logs.add()
+            scope.scope.name = "watchpost"
+        record = scope.log_records.add(
+            time_unix_nano=event.time_ns,
+            observed_time_unix_nano=event.time_ns,
+            event_name=event.name,
+            trace_id=event.trace_id,
+            span_id=event.span_id,
+        )
+        write_attributes(record.attributes, event.attributes)
     return request
 
 

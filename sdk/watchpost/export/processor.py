@@ -13,8 +13,10 @@ import threading
 import time
 import weakref
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from opentelemetry.context import Context
 from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor
@@ -25,7 +27,14 @@ from watchpost.deferred import weight_of
 from watchpost.errors import ConfigError
 from watchpost.export import Capture
 from watchpost.export.delivery import Delivery
-from watchpost.export.encoding import Enrich, Treatment, encode_batch
+from watchpost.export.encoding import (
+    Encoded,
+    Enrich,
+    Treatment,
+    encode_batch,
+    encode_event_batch,
+)
+from watchpost.export.event import Event
 from watchpost.export.exporter import Sender, compress, parse_endpoint
 from watchpost.export.spill import Spill, default_directory
 from watchpost.policy import Policy
@@ -37,6 +46,7 @@ BATCH_SPANS = 512
 BATCH_BYTES = 2 * 1024 * 1024
 SHUTDOWN_S = 10.0
 LOG_EVERY_S = 60.0
+Item = TypeVar("Item")
 _CAPTURES = ("full", "redacted", "metadata", "off")
 # What a span weighs beside its strings: objects, ids, times.
 _SPAN_BYTES = 1500
@@ -45,7 +55,10 @@ _VALUE_BYTES = 100
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """What became of the spans so far: each is in exactly one of the last four, in the end."""
+    """What became of the spans so far: each is in exactly one of the last four, in the end.
+
+    Events (scores) are counted among them.
+    """
 
     received: int
     delivered: int
@@ -78,7 +91,7 @@ class ExportProcessor(SpanProcessor):
 
     def _reset(self) -> None:
         self._wake = threading.Condition()
-        self._queue: deque[tuple[ReadableSpan, int]] = deque()
+        self._queue: deque[tuple[ReadableSpan | Event, int]] = deque()
         self._queued_bytes = 0
         self._received = 0
         self._overflowed = 0
@@ -102,14 +115,21 @@ class ExportProcessor(SpanProcessor):
         context = span.get_span_context()
         if self._treatment.capture == "off" or context is None or not context.trace_flags.sampled:
             return
-        size = _weigh(span)
+        self._enqueue(span, _weigh(span))
+
+    def take(self, event: Event) -> None:
+        """Take an event as spans are taken; it is delivered among them."""
+        if self._treatment.capture != "off":
+            self._enqueue(event, event.weight)
+
+    def _enqueue(self, item: ReadableSpan | Event, size: int) -> None:
         with self._wake:
             self._received += 1
             if self._closed or self._queued_bytes + size > self._queue_bytes:
                 self._overflowed += 1
                 self._untold += 1
             else:
-                self._queue.append((span, size))
+                self._queue.append((item, size))
                 self._queued_bytes += size
             self._start()
             if len(self._queue) == 1 or self._is_batch_full():
@@ -210,8 +230,8 @@ class ExportProcessor(SpanProcessor):
                 self._wake.wait(left_s)
             return
 
-    def _take_batch(self) -> list[ReadableSpan]:
-        batch: list[ReadableSpan] = []
+    def _take_batch(self) -> list[ReadableSpan | Event]:
+        batch: list[ReadableSpan | Event] = []
         taken = 0
         while self._queue and len(batch) < BATCH_SPANS and taken < BATCH_BYTES:
             span, size = self._queue.popleft()
@@ -221,26 +241,37 @@ class ExportProcessor(SpanProcessor):
         self._in_hand = len(batch)
         return batch
 
-    def _export(self, batch: list[ReadableSpan], *, urgent: bool) -> None:
-        try:
-            if batch:
-                encoded = encode_batch(batch, self._treatment)
-                dropped = encoded.dropped
-                if encoded.spans:
-                    dropped += self._delivery.offer(
-                        compress(encoded.body), encoded.spans, urgent=urgent
-                    )
-                if encoded.dropped:
-                    self._delivery.count_dropped(encoded.dropped)
-            else:
-                dropped = self._delivery.redeliver(urgent=urgent)
-        except Exception as error:
-            # Whatever went wrong, the thread lives on and the loss is counted.
-            dropped = len(batch)
-            self._delivery.count_dropped(dropped)
-            _log.debug("a batch could not be exported: %s", type(error).__name__)
+    def _export(self, batch: list[ReadableSpan | Event], *, urgent: bool) -> None:
+        spans = [item for item in batch if not isinstance(item, Event)]
+        events = [item for item in batch if isinstance(item, Event)]
+        dropped = 0
+        if spans or not events:
+            dropped += self._export_one(spans, encode_batch, urgent=urgent)
+        if events:
+            dropped += self._export_one(events, encode_event_batch, urgent=urgent)
         with self._wake:
             self._untold += dropped
+
+    def _export_one(
+        self, batch: list[Item], encode: Callable[[list[Item], Treatment], Encoded], *, urgent: bool
+    ) -> int:
+        """Deliver what goes together, or what is on disk for an empty batch; returns drops."""
+        try:
+            if not batch:
+                return self._delivery.redeliver(urgent=urgent)
+            encoded = encode(batch, self._treatment)
+            dropped = encoded.dropped
+            if encoded.spans:
+                body, signal = compress(encoded.body), encoded.signal
+                dropped += self._delivery.offer(body, encoded.spans, urgent=urgent, signal=signal)
+            if encoded.dropped:
+                self._delivery.count_dropped(encoded.dropped)
+        except Exception as error:
+            # Whatever went wrong, the thread lives on and the loss is counted.
+            self._delivery.count_dropped(len(batch))
+            _log.debug("a batch could not be exported: %s", type(error).__name__)
+            return len(batch)
+        return dropped
 
     def _tell_drops(self, *, at_once: bool) -> None:
         with self._wake:

@@ -20,7 +20,8 @@ try:
 except ImportError:  # Windows has no flock; there a directory has one process at a time.
     fcntl = None  # type: ignore[assignment]
 
-_SUFFIX = ".otlp.gz"
+# By signal. One that an older version does not know is left alone by it.
+_SUFFIXES = {"traces": ".otlp.gz", "logs": ".logs.gz"}
 _sequence = itertools.count()
 
 
@@ -31,6 +32,7 @@ class Stored:
     path: Path
     spans: int
     size: int
+    signal: str = "traces"
 
 
 def default_directory() -> Path:
@@ -48,7 +50,7 @@ class Spill:
         self._directory = directory / name
         self._max_bytes = max_bytes
 
-    def append(self, body: bytes, spans: int) -> int:
+    def append(self, body: bytes, spans: int, signal: str = "traces") -> int:
         """Keep one batch; returns how many spans had to be thrown away to make room.
 
         The oldest go first. A batch that would fill the disk alone is itself thrown away.
@@ -65,7 +67,7 @@ class Spill:
                 file.write(body)
                 file.flush()
                 os.fsync(file.fileno())
-            partial.rename(self._directory / (stem + _SUFFIX))
+            partial.rename(self._directory / (stem + _SUFFIXES[signal]))
         except OSError:
             partial.unlink(missing_ok=True)
             raise
@@ -76,10 +78,12 @@ class Spill:
         found = []
         with contextlib.suppress(FileNotFoundError), os.scandir(self._directory) as entries:
             for entry in entries:
-                if entry.name.endswith(_SUFFIX) and entry.is_file(follow_symlinks=False):
+                signal = _read_signal(entry.name)
+                if signal and entry.is_file(follow_symlinks=False):
                     with contextlib.suppress(FileNotFoundError):
                         size = entry.stat(follow_symlinks=False).st_size
-                        found.append(Stored(Path(entry.path), _count_spans(entry.name), size))
+                        spans = _count_spans(entry.name)
+                        found.append(Stored(Path(entry.path), spans, size, signal))
         return sorted(found, key=lambda item: item.path.name)
 
     def read(self, item: Stored) -> bytes | None:
@@ -145,6 +149,10 @@ def _lock(descriptor: int) -> bool:
     return True
 
 
+def _read_signal(name: str) -> str:
+    return next((signal for signal, end in _SUFFIXES.items() if name.endswith(end)), "")
+
+
 def _count_spans(name: str) -> int:
-    digits = name.removesuffix(_SUFFIX).rpartition("-")[2]
+    digits = name.partition(".")[0].rpartition("-")[2]
     return int(digits) if digits.isdigit() else 0
