@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from watchpost.pricing import Rates
 
 TRACER = "watchpost"
+STREAM_USAGE_HOSTS = ("api.openai.com", "openai.azure.com", "api.deepseek.com")
+"""Hosts, and the ends of their subdomains, known to tell a stream's tokens when they are asked."""
 
 _log = logging.getLogger("watchpost")
 
@@ -38,6 +40,8 @@ class Runtime:
     clock: Callable[[], int] = time.time_ns
     policy: Policy | None = None
     content: bool = True
+    # The hosts that are asked for the tokens of a stream.
+    stream_usage: tuple[str, ...] = STREAM_USAGE_HOSTS
     prices: Mapping[str, Rates] = field(default_factory=dict)
     segments: tuple[str, ...] = ()
     deliver: Callable[[Event], None] | None = None

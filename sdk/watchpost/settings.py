@@ -5,12 +5,13 @@ It reads a mapping, starts nothing and opens nothing; what a setting leads to is
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, cast
 from urllib.parse import urlsplit
 
 from watchpost.errors import ConfigError
+from watchpost.runtime import STREAM_USAGE_HOSTS
 
 Capture = Literal["full", "redacted", "metadata", "off"]
 
@@ -54,6 +55,13 @@ SETTINGS: tuple[Setting, ...] = (
         "data_dir", ("WATCHPOST_DATA_DIR",), "", "where spans wait while the collector is away"
     ),
     Setting("segments", ("WATCHPOST_SEGMENTS",), "", "names of the segments, comma-separated"),
+    Setting(
+        "stream_usage",
+        ("WATCHPOST_STREAM_USAGE",),
+        "true",
+        "ask OpenAI, Azure and DeepSeek for the tokens of plain streams; false asks nobody, names "
+        "of hosts, comma-separated, are asked as well",
+    ),
     Setting("enabled", ("WATCHPOST_ENABLED",), "true", "false records nothing; guards still run"),
 )
 
@@ -72,6 +80,7 @@ class Settings:
     prices: Any = None
     data_dir: str | None = None
     segments: tuple[str, ...] = ()
+    stream_usage: tuple[str, ...] = STREAM_USAGE_HOSTS
     enabled: bool = True
 
     @property
@@ -110,6 +119,8 @@ def _check(argument: str, said_by: str, value: Any) -> Any:
         return _check_capture(said_by, value)
     if argument == "enabled":
         return _check_enabled(said_by, value)
+    if argument == "stream_usage":
+        return _check_stream_usage(said_by, value)
     if argument == "segments":
         return _check_segments(said_by, value)
     return value if argument == "prices" else str(value)
@@ -139,6 +150,17 @@ def _check_enabled(said_by: str, value: Any) -> bool:
     if word not in (*_YES, *_NO):
         raise ConfigError(said_by, value, "say true or false")
     return word in _YES
+
+
+def _check_stream_usage(said_by: str, value: Any) -> tuple[str, ...]:
+    word = str(value).lower()
+    if word in (*_YES, *_NO):
+        return STREAM_USAGE_HOSTS if word in _YES else ()
+    parts = value.split(",") if isinstance(value, str) else value
+    hosts = [str(part).strip().lower() for part in parts] if isinstance(parts, Iterable) else []
+    if not hosts or not all(host.replace("-", "").replace(".", "").isalnum() for host in hosts):
+        raise ConfigError(said_by, value, "say true, false or names of hosts like llm.example.com")
+    return (*STREAM_USAGE_HOSTS, *hosts)
 
 
 def _check_segments(said_by: str, value: Any) -> tuple[str, ...]:

@@ -87,6 +87,7 @@ def configure(
     prices: Mapping[str, Any] | str | Path | None = None,
     data_dir: str | Path | None = None,
     segments: Sequence[str] = (),
+    stream_usage: bool | Sequence[str] | None = None,
     clock: Callable[[], int] | None = None,
     enabled: bool | None = None,
 ) -> None:
@@ -94,8 +95,10 @@ def configure(
 
     `endpoint` is the collector's URL. `policy` applies to every call that has none of its own.
     `prices` are USD per million tokens by model. `segments` declares the names of dimensions.
-    `clock` gives nanoseconds since 1970 for every span. A second call replaces the first, whose
-    spans are delivered. Raises ConfigError for a value that cannot be used, and nothing later.
+    `stream_usage` False asks no server for the tokens of plain streams; a list of hosts asks these
+    beside the known ones. `clock` gives nanoseconds since 1970 for every span. A second call
+    replaces the first, whose spans are delivered. Raises ConfigError for a value that cannot be
+    used, and nothing later.
     """
     settings = read_settings(dict(locals()), os.environ)
     overrides = read_overrides(settings.prices)
@@ -131,6 +134,7 @@ def _start(
             content=_keeps_content(settings, policy),
             prices=prices,
             segments=settings.segments,
+            stream_usage=settings.stream_usage,
             deliver=lambda event: processor.take(replace(event, resource=provider.resource)),
             links=LinkSource(settings.endpoint, settings.key or ""),
         )

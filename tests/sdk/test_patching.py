@@ -145,17 +145,6 @@ async def test_the_client_reads_parsed_and_raw_answers_as_before(
     assert recorder.messages("output")[0]["parts"][0]["content"].startswith("Hello")
 
 
-async def test_a_response_streamed_by_the_caller_is_left_alone(
-    make_caller: Any, recorder: Any
-) -> None:
-    chat = make_caller("chat", "sync")
-    opened = chat.client.chat.completions.with_streaming_response.create(**chat.arguments("hello"))
-    with opened as response:
-        assert b"stand-in" in response.read()
-
-    assert recorder.generation["watchpost.usage.source"] == "none"
-
-
 async def test_anthropics_stream_helper_gives_its_own_events(
     make_caller: Any, recorder: Any
 ) -> None:

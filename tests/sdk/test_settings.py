@@ -21,6 +21,7 @@ def test_an_argument_goes_before_its_variables_in_their_order(setting: object) -
         "capture": ("full", "off"),
         "enabled": ("false", "true"),
         "segments": ("a", "b"),
+        "stream_usage": ("a.example", "false"),
     }
     first, second = samples.get(argument, ("one", "two"))
     environment = {variables[0]: second, **dict.fromkeys(variables[1:], first)}
@@ -39,6 +40,8 @@ def test_an_argument_goes_before_its_variables_in_their_order(setting: object) -
         ({"capture": "some"}, "capture='some' cannot be used: say one of full"),
         ({"enabled": "perhaps"}, "enabled='perhaps' cannot be used: say true or false"),
         ({"segments": ["a b"]}, "use letters"),
+        ({"stream_usage": "http://a/v1"}, "names of hosts"),
+        ({"stream_usage": 3}, "say true, false"),
     ],
 )
 def test_a_wrong_value_is_named_with_its_cure(arguments: dict[str, object], message: str) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Mapping
+from copy import copy
 from functools import wraps
 from typing import Any
 
@@ -23,13 +24,16 @@ from watchpost.hold import (
     check_result_off_loop,
 )
 from watchpost.patching.adapter import Adapter, Undo, attach_once, put_into
+from watchpost.patching.open_response import follow_response, follow_response_async
 from watchpost.patching.opening import open_call, require_answer
+from watchpost.patching.stream_usage import AsyncShorn, Shorn, ask_for_usage
 from watchpost.providers import find_by_path, name_by_host
 from watchpost.runtime import SHIELD
 from watchpost.scope import detach
 from watchpost.stream import AsyncFollowed, Followed, replace_iterator
 
 _RAW_HEADER = "x-stainless-raw-response"
+_UNREAD = "stream"
 _OWN_TRACERS = ("_lazy_tracer",)
 
 
@@ -66,8 +70,9 @@ def _send(client: Any, request: Any) -> Any:
         if call is None:
             return request(cast_to, options, *args, **kwargs)
         if call.has_rules("input"):
-            _replace_body(options, check_input(call))
+            options = _with_body(options, check_input(call))
         call.keep_request()
+        options, is_asked = _ask(client, options, call)
         token = otel.attach(call.context)
         try:
             result = request(cast_to, options, *args, **kwargs)
@@ -76,18 +81,21 @@ def _send(client: Any, request: Any) -> Any:
             raise
         finally:
             detach(token)
-        is_checked = call.has_rules("output")
-        parsed = result
-        if raw := _raw_mode(options):
-            parsed = None
+        is_checked, raw = call.has_rules("output"), _raw_mode(options)
+        parsed: Any = None if raw else result
+        if raw == _UNREAD and not is_checked:
+            follow_response(result, call)
+            return result
+        if raw:
             with SHIELD:
-                parsed = result.parse() if raw != "stream" or is_checked else None
+                parsed = result.parse()
         if call.streaming and hasattr(parsed, "_iterator"):
-            iterator = CheckedStream if is_checked else Followed
-            replace_iterator(parsed, iterator(parsed._iterator, call), call)
+            follow = CheckedStream if is_checked else Followed
+            followed = follow(parsed._iterator, call)
+            replace_iterator(parsed, Shorn(followed) if is_asked else followed, call)
             return result
         if is_checked:
-            check_result(call, require_answer(call, parsed), is_raw=parsed is not result)
+            check_result(call, require_answer(call, parsed), is_raw=bool(raw))
         call.complete(None if call.streaming else parsed)
         return result
 
@@ -101,8 +109,9 @@ def _send_async(client: Any, request: Any) -> Any:
         if call is None:
             return await request(cast_to, options, *args, **kwargs)
         if call.has_rules("input"):
-            _replace_body(options, await check_input_off_loop(call))
+            options = _with_body(options, await check_input_off_loop(call))
         call.keep_request()
+        options, is_asked = _ask(client, options, call)
         token = otel.attach(call.context)
         try:
             result = await request(cast_to, options, *args, **kwargs)
@@ -111,24 +120,38 @@ def _send_async(client: Any, request: Any) -> Any:
             raise
         finally:
             detach(token)
-        is_checked = call.has_rules("output")
-        parsed = result
-        if raw := _raw_mode(options):
-            parsed = None
+        is_checked, raw = call.has_rules("output"), _raw_mode(options)
+        parsed: Any = None if raw else result
+        if raw == _UNREAD and not is_checked:
+            follow_response_async(result, call)
+            return result
+        if raw:
             with SHIELD:
-                parsed = result.parse() if raw != "stream" or is_checked else None
+                parsed = result.parse()
                 parsed = await parsed if inspect.isawaitable(parsed) else parsed
         if call.streaming and hasattr(parsed, "_iterator"):
-            iterator = AsyncCheckedStream if is_checked else AsyncFollowed
-            replace_iterator(parsed, iterator(parsed._iterator, call), call)
+            follow = AsyncCheckedStream if is_checked else AsyncFollowed
+            followed = follow(parsed._iterator, call)
+            replace_iterator(parsed, AsyncShorn(followed) if is_asked else followed, call)
             return result
         if is_checked:
             parsed = require_answer(call, parsed)
-            await check_result_off_loop(call, parsed, is_raw=parsed is not result)
+            await check_result_off_loop(call, parsed, is_raw=bool(raw))
         call.complete(None if call.streaming else parsed)
         return result
 
     return send
+
+
+def _ask(client: Any, options: Any, call: Call) -> tuple[Any, bool]:
+    """The options that ask for a stream's tokens too, and whether it is we who ask."""
+    with SHIELD:
+        # Whoever reads the lines of an unread response would meet the chunk we asked for.
+        if _raw_mode(options) != _UNREAD:
+            asking = ask_for_usage(client, options.url, call)
+            if asking is not None:
+                return _with_body(options, asking), True
+    return options, False
 
 
 def _open(client: Any, options: Any, kwargs: Mapping[str, Any]) -> Call | None:
@@ -150,15 +173,18 @@ def _open(client: Any, options: Any, kwargs: Mapping[str, Any]) -> Call | None:
     return open_call(make)
 
 
-def _replace_body(options: Any, body: Mapping[str, Any]) -> None:
+def _with_body(options: Any, body: Mapping[str, Any]) -> Any:
+    """The options with another body; the given ones may be the caller's own."""
+    options = copy(options)
     options.json_data = body
     if getattr(options, "extra_json", None) is not None:
-        # It is part of what was checked; merged in again it would bring back what was taken out.
+        # It is part of the body by now; merged in again it would bring back what was taken out.
         options.extra_json = None
+    return options
 
 
 def _raw_mode(options: Any) -> str:
-    """Empty for a parsed result, "stream" for one that is not read yet, else raw but readable."""
+    """Empty for a parsed result, `_UNREAD` for one that is not read yet, else raw but readable."""
     headers = options.headers
     if not headers or not isinstance(headers, Mapping):
         return ""
@@ -179,10 +205,10 @@ def _count_retries(build: Any) -> Any:
     return build_request
 
 
-def _patch_copies(copy: Any) -> Any:
-    @wraps(copy)
+def _patch_copies(make: Any) -> Any:
+    @wraps(make)
     def copy_patched(*args: Any, **kwargs: Any) -> Any:
-        copied = copy(*args, **kwargs)
+        copied = make(*args, **kwargs)
         attach_once(ADAPTER, copied)
         return copied
 
