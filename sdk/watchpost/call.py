@@ -212,7 +212,7 @@ class Call:
         first_ns = self._first_ns
         generation = Generation(
             operation=self.provider.operation,
-            provider=self._name,
+            provider=(result.provider if result else "") or self._name,
             server=self.server,
             request=self.provider.read_request(self._kept) if self._kept else Request(),
             result=result or Result(),

@@ -70,10 +70,14 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What came back. `usage` is None when the provider reported none."""
+    """What came back. `usage` is None when the provider reported none.
+
+    `provider` is the conventions' name of who answered, where only the answer tells.
+    """
 
     id: str = ""
     model: str = ""
+    provider: str = ""
     messages: Sequence[Message] = ()
     finish_reasons: Sequence[str] = ()
     usage: Usage | None = None

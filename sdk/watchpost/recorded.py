@@ -141,7 +141,7 @@ def _generation_of(scope: Scope, read: Read, started_ns: int) -> Generation:
     first_ns = read.first_ns
     return Generation(
         operation=read.provider.operation,
-        provider=read.provider.name,
+        provider=read.result.provider or read.provider.name,
         request=_request_of(scope.inputs, read.provider),
         result=read.result,
         origin=scope.origin_here(),

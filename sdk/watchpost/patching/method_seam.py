@@ -53,11 +53,12 @@ class Method:
     what the method returns, and `rewrap` gives the caller's object with it put back, changed or
     followed. Without `rewrap`, which streams need, an answer that guards want to change is blocked.
     `name` is the conventions' name of who runs the model, `server` the host, where they differ
-    from client to client.
+    from client to client; `provider` may be chosen by the body. `retries` reads from what the
+    method returns how often the client tried again.
     """
 
     path: str
-    provider: Provider
+    provider: Provider | Callable[[Mapping[str, Any]], Provider]
     read_body: Callable[[Args, Kwargs], dict[str, Any]]
     write_body: Callable[[Args, Kwargs, Mapping[str, Any]], tuple[Args, Kwargs]]
     streaming: bool | Callable[[Args, Kwargs], bool] = False
@@ -66,6 +67,7 @@ class Method:
     rewrap: Callable[[Any, Any], Any] | None = _replaced
     name: Callable[[Any, Mapping[str, Any]], str] | None = None
     server: Callable[[Any], str] | None = None
+    retries: Callable[[Any], int] | None = None
 
     @property
     def is_wrapped(self) -> bool:
@@ -200,6 +202,8 @@ def _open(method: Method, client: Any, args: Args, kwargs: Kwargs) -> Call | Non
     def make() -> Call:
         body = method.read_body(args, kwargs)
         provider, streaming = method.provider, method.streaming
+        if not isinstance(provider, Provider):
+            provider = provider(body)
         name = method.name(client, body) if method.name else provider.name
         server = method.server(client) if method.server else ""
         is_streaming = streaming(args, kwargs) if callable(streaming) else streaming
@@ -224,6 +228,9 @@ def _write(
 
 
 def _read_answer(method: Method, call: Call, result: Any) -> Any:
+    if method.retries is not None:
+        with SHIELD:
+            call.retries = method.retries(result)
     if method.unwrap is _same:
         return result
     with SHIELD:

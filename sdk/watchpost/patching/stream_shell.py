@@ -42,7 +42,8 @@ class _Shell:
 
     @property  # type: ignore[misc]
     def __class__(self) -> Any:
-        return type(self._stream)
+        # Asked rather than taken: what is inside may claim to be something else itself.
+        return self._stream.__class__
 
 
 class StreamShell(_Shell):
