@@ -10,12 +10,18 @@ from __future__ import annotations
 from typing import TypeVar
 
 from watchpost.errors import ConfigError
-from watchpost.patching import request_seam
+from watchpost.patching import cohere, google, mistral, ollama, request_seam
 from watchpost.patching.adapter import Adapter, attach_once, detach_from
 
 C = TypeVar("C")
 
-ADAPTERS: tuple[Adapter, ...] = (request_seam.ADAPTER,)
+ADAPTERS: tuple[Adapter, ...] = (
+    request_seam.ADAPTER,
+    google.ADAPTER,
+    mistral.ADAPTER,
+    *cohere.ADAPTERS,
+    ollama.ADAPTER,
+)
 """Asked in order; the first that a client fits is taken."""
 
 
