@@ -10,7 +10,16 @@ from __future__ import annotations
 from typing import TypeVar
 
 from watchpost.errors import ConfigError
-from watchpost.patching import cohere, google, mistral, ollama, request_seam
+from watchpost.patching import (
+    bedrock,
+    cohere,
+    google,
+    huggingface,
+    litellm,
+    mistral,
+    ollama,
+    request_seam,
+)
 from watchpost.patching.adapter import Adapter, attach_once, detach_from
 
 C = TypeVar("C")
@@ -21,6 +30,9 @@ ADAPTERS: tuple[Adapter, ...] = (
     mistral.ADAPTER,
     *cohere.ADAPTERS,
     ollama.ADAPTER,
+    bedrock.ADAPTER,
+    huggingface.ADAPTER,
+    litellm.ADAPTER,
 )
 """Asked in order; the first that a client fits is taken."""
 

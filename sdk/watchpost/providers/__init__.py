@@ -7,21 +7,36 @@ from typing import Any
 
 from watchpost.providers import (
     anthropic_messages,
+    bedrock_converse,
+    bedrock_invoke,
     cohere,
     cohere_ranking,
     google_embeddings,
     google_genai,
+    groq_chat,
+    huggingface,
+    litellm_completion,
     mistral,
     ollama,
     openai_chat,
     openai_responses,
+    transformers_pipelines,
+    vllm_outputs,
 )
 from watchpost.providers.provider import Provider
 
 PROVIDERS: tuple[Provider, ...] = (
-    # Known by its client's name, because its shape is OpenAI's: it is asked first.
+    # Known by their clients' names or by one field, because the rest is OpenAI's or Anthropic's
+    # shape: they are asked first.
     mistral.PROVIDER,
     mistral.EMBEDDINGS,
+    litellm_completion.CHAT,
+    litellm_completion.EMBEDDINGS,
+    huggingface.CHAT,
+    huggingface.TEXT,
+    groq_chat.PROVIDER,
+    bedrock_invoke.PROVIDER,
+    bedrock_invoke.EMBEDDINGS,
     openai_chat.PROVIDER,
     openai_responses.PROVIDER,
     anthropic_messages.PROVIDER,
@@ -33,6 +48,9 @@ PROVIDERS: tuple[Provider, ...] = (
     ollama.CHAT,
     ollama.TEXT,
     ollama.EMBEDDINGS,
+    bedrock_converse.PROVIDER,
+    vllm_outputs.PROVIDER,
+    transformers_pipelines.PROVIDER,
 )
 """A new provider is one file beside this one, and one line here."""
 

@@ -1,0 +1,162 @@
+"""Hugging Face's inference: OpenAI's chat in its client's own types, and text generation.
+
+Text generation answers with a plain text unless details are asked for; only a patched client can
+tell that such a text is a model's. Whatever was not counted by the server is estimated.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, MutableSequence, Sequence
+from dataclasses import replace
+from typing import Any
+
+from watchpost import attributes as names
+from watchpost.providers import openai_chat
+from watchpost.providers.provider import (
+    Provider,
+    Visit,
+    count,
+    get,
+    message,
+    put,
+    read_parameters,
+    text_part,
+    visit_field,
+    visit_pieces,
+)
+from watchpost.record import Attribute, Request, Result, Usage
+
+_PACKAGE = "huggingface_hub"
+GENERATED = "generated_text"
+
+
+def owns_chat(result: Any) -> bool:
+    """Whether this is a chat completion of the client's own."""
+    return _is_own(result) and openai_chat.owns_result(result)
+
+
+def owns_chat_chunk(chunk: Any) -> bool:
+    """Whether this is a chunk of a streamed one."""
+    return _is_own(chunk) and isinstance(get(chunk, "choices"), list)
+
+
+def owns_text(result: Any) -> bool:
+    """Whether this is a generated text with details."""
+    return _is_own(result) and isinstance(get(result, GENERATED), str)
+
+
+def owns_token(chunk: Any) -> bool:
+    """Whether this is a token of a streamed text, with details."""
+    return _is_own(chunk) and get(get(chunk, "token"), "text") is not None
+
+
+def read_text_request(body: Mapping[str, Any]) -> Request:
+    """What was asked: a text to go on with, or to turn into numbers."""
+    asked = body.get("prompt", body.get("text", ""))
+    texts = [asked] if isinstance(asked, str) else asked
+    parameters: dict[str, Attribute] = read_parameters(body)
+    if isinstance(limit := body.get("max_new_tokens"), int):
+        parameters[names.REQUEST_MAX_TOKENS] = limit
+    return Request(
+        model=str(body.get("model") or ""),
+        parameters=parameters,
+        messages=[message("user", [text_part(text)]) for text in texts if text],
+    )
+
+
+def read_text(result: Any) -> Result:
+    """What came back at once."""
+    details = get(result, "details")
+    reason = get(details, "finish_reason", "")
+    asked = get(details, "prefill", ())
+    usage = Usage(len(asked), count(details, "generated_tokens")) if asked else None
+    return _result(get(result, GENERATED, ""), reason, usage)
+
+
+def read_tokens(chunks: Sequence[Any]) -> Result:
+    """What came back token by token, plain or with details, as far as it was seen."""
+    details = next((found for chunk in chunks if (found := get(chunk, "details"))), None)
+    text = "".join(
+        chunk if isinstance(chunk, str) else get(get(chunk, "token"), "text", "")
+        for chunk in chunks
+        if not get(get(chunk, "token"), "special")
+    )
+    asked = count(details, "input_length")
+    usage = Usage(asked, count(details, "generated_tokens")) if asked else None
+    return _result(text, get(details, "finish_reason", ""), usage)
+
+
+def has_token(chunk: Any) -> bool:
+    """Whether a piece brings anything of the answer."""
+    return bool((isinstance(chunk, str) and chunk) or get(get(chunk, "token"), "text"))
+
+
+def visit_text(result: Any, visit: Visit) -> None:
+    """Show the text of a result, replacing in place."""
+    if visit_field(result, GENERATED, visit):
+        for token in get(get(result, "details"), "tokens", ()):
+            # They say it again, one by one.
+            put(token, "text", "")
+
+
+def visit_tokens(chunks: Sequence[Any], visit: Visit) -> None:
+    """Show the text of a stream whole, replacing in place."""
+    if all(isinstance(chunk, str) for chunk in chunks):
+        pieces = [{"text": chunk} for chunk in chunks]
+        visit_pieces([(piece, "text") for piece in pieces], visit)
+        if isinstance(chunks, MutableSequence):
+            chunks[:] = [piece["text"] for piece in pieces]
+        return
+    if visit_pieces([(get(chunk, "token"), "text") for chunk in chunks], visit):
+        whole = "".join(get(get(chunk, "token"), "text", "") for chunk in chunks)
+        for chunk in chunks:
+            # The last one says it all again.
+            if get(chunk, GENERATED):
+                put(chunk, GENERATED, whole)
+
+
+def _is_own(value: Any) -> bool:
+    return type(value).__module__.partition(".")[0] == _PACKAGE
+
+
+def _result(text: str, reason: str, usage: Usage | None) -> Result:
+    return Result(
+        messages=[message("assistant", [text_part(text)], reason)] if text else [],
+        finish_reasons=[reason] if reason else [],
+        usage=usage,
+    )
+
+
+CHAT = replace(
+    openai_chat.PROVIDER,
+    name="huggingface",
+    paths=(),
+    owns_result=owns_chat,
+    owns_chunk=owns_chat_chunk,
+)
+
+TEXT = Provider(
+    name="huggingface",
+    operation=names.COMPLETION,
+    paths=(),
+    roots=("prompt",),
+    owns_result=owns_text,
+    owns_chunk=owns_token,
+    read_request=read_text_request,
+    read_result=read_text,
+    read_stream=read_tokens,
+    has_output=has_token,
+    visit_result=visit_text,
+    visit_stream=visit_tokens,
+)
+
+EMBEDDINGS = Provider(
+    name="huggingface",
+    operation=names.EMBEDDINGS,
+    paths=(),
+    roots=("text",),
+    owns_result=lambda result: False,
+    read_request=read_text_request,
+    read_result=lambda result: Result(),
+)
+"""Its answers are bare numbers: only a patched client knows what they are."""
