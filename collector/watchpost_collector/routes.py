@@ -20,6 +20,7 @@ from watchpost_collector.exposition import CONTENT_TYPE, render_readings
 from watchpost_collector.intake.http_door import OtlpApp
 from watchpost_collector.otlp.signals import SIGNALS
 from watchpost_collector.price_routes import PRICES_PREFIX, answer_prices
+from watchpost_collector.prompt_routes import PROMPTS_PREFIX, PromptRoutes
 from watchpost_collector.readings import take_readings
 
 _FLUSH_TIMEOUT_S = 30.0
@@ -47,6 +48,7 @@ class Switch:
 def build_app(context: Context, otlp: OtlpApp, page: App) -> App:
     """The app of the main port, without its origin guard."""
     api = Api(context, context.settings.store, context.settings.data / "scratch")
+    prompts = PromptRoutes(context)
 
     async def dispatch(scope: Scope, receive: Receive, send: Send) -> None:
         path = scope["path"] if scope["type"] == "http" else ""
@@ -65,6 +67,8 @@ def build_app(context: Context, otlp: OtlpApp, page: App) -> App:
             await _answer_flush(context, scope, send)
         elif path == PRICES_PREFIX or path.startswith(f"{PRICES_PREFIX}/"):
             await answer_prices(context, scope, receive, partial(send_json, send))
+        elif path.startswith(PROMPTS_PREFIX):
+            await prompts(scope, receive, send)
         elif path.startswith(API_PREFIX):
             await api(scope, receive, send)
         elif path == "/api/erase" or path.startswith("/api/erase/"):
