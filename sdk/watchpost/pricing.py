@@ -17,6 +17,7 @@ from typing import Any
 
 from watchpost import attributes as names
 from watchpost.errors import ConfigError
+from watchpost.fine_tuned import find_base, find_fine_tuned, strip_date
 from watchpost.record import Usage
 
 _MILLION = Decimal(1_000_000)
@@ -32,6 +33,8 @@ _NAMES = {
     "moonshot_ai": "moonshotai",
     "x_ai": "x-ai",
 }
+# Under which words the list knows that a call was of another tier.
+_CONTEXT = ("service_tier", "processing", "speed")
 _THOUSAND = Decimal(1000)
 _SECONDS_AN_HOUR = Decimal(3600)
 # What a person may write: USD per million tokens, then USD for one.
@@ -95,7 +98,7 @@ def find_rates(provider: str, model: str, *, tier: str = "", time_ns: int = 0) -
 
 def read_rates(model: Any, when: datetime, tier: str = "") -> Rates:
     """The rates that an entry of genai-prices' table has at a time."""
-    context = {"service_tier": tier, "processing": tier} if tier else None
+    context = dict.fromkeys(_CONTEXT, tier) if tier else None
     price = model.get_prices(when, context)
     return Rates(
         input=_read_rate(price.input_mtok),
@@ -209,12 +212,33 @@ def _find_rates(provider: str, model: str, tier: str, day: int) -> Rates | None:
 
     if not model:
         return None
+    if base := find_base(model):
+        # Never as what it was tuned from, which costs less.
+        known = _find_rates(provider, base, "", day)
+        return _rate_fine_tuned(model, tier, known.context_window if known else None)
     name = _NAMES.get(provider, provider) or None
-    try:
-        _, found = get_snapshot().find_provider_model(model, None, name, None)
-    except LookupError:
+    when = datetime.fromtimestamp(day * 86_400 + 43_200, UTC)
+    for spelling in (model, strip_date(model)):
+        try:
+            _, found = get_snapshot().find_provider_model(spelling, None, name, None)
+        except LookupError:
+            continue
+        return read_rates(found, when, tier)
+    return None
+
+
+def _rate_fine_tuned(model: str, tier: str, window: int | None) -> Rates | None:
+    prices = find_fine_tuned(model, tier)
+    if prices is None:
         return None
-    return read_rates(found, datetime.fromtimestamp(day * 86_400 + 43_200, UTC), tier)
+    asked, cached, said = prices
+    return Rates(
+        input=(asked, ()),
+        output=(said, ()),
+        cache_read=None if cached is None else (cached, ()),
+        context_window=window,
+        source="fine-tuned",
+    )
 
 
 def _read_rate(price: Any) -> Rate | None:

@@ -225,7 +225,7 @@ def test_something_that_is_no_client_is_refused_with_a_cure() -> None:
 async def test_other_requests_of_a_client_pass_untouched(make_caller: Any, recorder: Any) -> None:
     caller = make_caller("chat", "sync")
     with pytest.raises(openai.NotFoundError):
-        caller.client.embeddings.create(model="text-embedding-3-small", input="hello")
+        caller.client.vector_stores.create(name="hello")
 
     assert recorder.spans == []
 

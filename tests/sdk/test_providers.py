@@ -16,6 +16,8 @@ from watchpost.providers import (
     find_by_result,
     name_by_host,
     openai_chat,
+    openai_completions,
+    openai_embeddings,
     openai_responses,
 )
 from watchpost.providers.provider import visit_request
@@ -142,7 +144,9 @@ def test_paths_and_hosts_name_their_provider() -> None:
     assert find_by_path("/chat/completions") is openai_chat.PROVIDER
     assert find_by_path("/v1/messages?beta=true") is anthropic_messages.PROVIDER
     assert find_by_path("/v1/messages/count_tokens") is None
-    assert find_by_path("/embeddings") is None
+    assert find_by_path("/completions") is openai_completions.PROVIDER
+    assert find_by_path("/openai/deployments/mine/embeddings") is openai_embeddings.PROVIDER
+    assert find_by_path("/files") is None
     assert name_by_host("x.openai.azure.com", "openai") == "azure.ai.openai"
     assert name_by_host("api.openai.com", "openai") == "openai"
 

@@ -95,7 +95,8 @@ def _send(client: Any, request: Any) -> Any:
             replace_iterator(parsed, Shorn(followed) if is_asked else followed, call)
             return result
         if is_checked:
-            check_result(call, require_answer(call, parsed), is_raw=bool(raw))
+            parsed = require_answer(call, parsed)
+            check_result(call, parsed, is_raw=_is_fixed(raw, parsed))
         call.complete(None if call.streaming else parsed)
         return result
 
@@ -136,7 +137,7 @@ def _send_async(client: Any, request: Any) -> Any:
             return result
         if is_checked:
             parsed = require_answer(call, parsed)
-            await check_result_off_loop(call, parsed, is_raw=bool(raw))
+            await check_result_off_loop(call, parsed, is_raw=_is_fixed(raw, parsed))
         call.complete(None if call.streaming else parsed)
         return result
 
@@ -181,6 +182,11 @@ def _with_body(options: Any, body: Mapping[str, Any]) -> Any:
         # It is part of the body by now; merged in again it would bring back what was taken out.
         options.extra_json = None
     return options
+
+
+def _is_fixed(raw: str, parsed: Any) -> bool:
+    """Whether nobody can put another text into what the caller gets."""
+    return bool(raw) or isinstance(parsed, str)
 
 
 def _raw_mode(options: Any) -> str:

@@ -19,10 +19,17 @@ from watchpost.providers import (
     mistral,
     ollama,
     openai_chat,
+    openai_completions,
+    openai_embeddings,
+    openai_images,
+    openai_moderations,
     openai_responses,
+    openai_speech,
+    openai_transcriptions,
     transformers_pipelines,
     vllm_outputs,
 )
+from watchpost.providers.batches import read_batches_of
 from watchpost.providers.provider import Provider
 
 PROVIDERS: tuple[Provider, ...] = (
@@ -38,7 +45,13 @@ PROVIDERS: tuple[Provider, ...] = (
     bedrock_invoke.PROVIDER,
     bedrock_invoke.EMBEDDINGS,
     openai_chat.PROVIDER,
+    openai_completions.PROVIDER,
     openai_responses.PROVIDER,
+    openai_embeddings.PROVIDER,
+    openai_images.PROVIDER,
+    openai_speech.PROVIDER,
+    openai_transcriptions.PROVIDER,
+    openai_moderations.PROVIDER,
     anthropic_messages.PROVIDER,
     google_genai.PROVIDER,
     google_embeddings.PROVIDER,
@@ -51,11 +64,22 @@ PROVIDERS: tuple[Provider, ...] = (
     bedrock_converse.PROVIDER,
     vllm_outputs.PROVIDER,
     transformers_pipelines.PROVIDER,
+    *map(
+        read_batches_of,
+        (
+            openai_chat.PROVIDER,
+            openai_completions.PROVIDER,
+            openai_responses.PROVIDER,
+            openai_embeddings.PROVIDER,
+            anthropic_messages.PROVIDER,
+        ),
+    ),
 )
 """A new provider is one file beside this one, and one line here."""
 
 HOSTS: tuple[tuple[str, str], ...] = (
     ("openai.azure.com", "azure.ai.openai"),
+    ("cognitiveservices.azure.com", "azure.ai.openai"),
     ("services.ai.azure.com", "azure.ai.inference"),
     ("api.groq.com", "groq"),
     ("api.deepseek.com", "deepseek"),
@@ -63,6 +87,10 @@ HOSTS: tuple[tuple[str, str], ...] = (
     ("api.mistral.ai", "mistral_ai"),
     ("api.perplexity.ai", "perplexity"),
     ("api.moonshot.ai", "moonshot_ai"),
+    ("openrouter.ai", "openrouter"),
+    ("api.together.xyz", "together"),
+    ("api.fireworks.ai", "fireworks"),
+    ("api.cerebras.ai", "cerebras"),
     ("amazonaws.com", "aws.bedrock"),
     ("googleapis.com", "gcp.vertex_ai"),
 )

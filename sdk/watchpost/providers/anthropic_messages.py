@@ -35,6 +35,7 @@ _DELTA_FIELDS = ("text", "thinking", "partial_json")
 _USAGE_FIELDS = (
     *("input_tokens", "output_tokens", "cache_read_input_tokens"),
     *("cache_creation_input_tokens", "cache_creation", "output_tokens_details", "service_tier"),
+    *("server_tool_use", "speed"),
 )
 
 
@@ -134,6 +135,8 @@ def _result(source: Any, parts: Sequence[Part], reason: str, usage: Any) -> Resu
     tier = get(usage, "service_tier", "")
     if tier:
         details[names.ANTHROPIC_RESPONSE_SERVICE_TIER] = tier
+    # Fast answers have prices of their own, as tiers have.
+    speed = get(usage, "speed", "")
     return Result(
         id=get(source, "id", ""),
         model=get(source, "model", ""),
@@ -141,7 +144,7 @@ def _result(source: Any, parts: Sequence[Part], reason: str, usage: Any) -> Resu
         finish_reasons=[reason] if reason else [],
         usage=_read_usage(usage),
         details=details,
-        service_tier=tier,
+        service_tier=speed if speed == "fast" else tier,
     )
 
 
@@ -163,6 +166,7 @@ def _read_usage(usage: Any) -> Usage | None:
         cache_write_tokens=written,
         cache_write_1h_tokens=count(usage, "cache_creation", "ephemeral_1h_input_tokens"),
         reasoning_tokens=count(usage, "output_tokens_details", "thinking_tokens"),
+        searches=count(usage, "server_tool_use", "web_search_requests"),
     )
 
 

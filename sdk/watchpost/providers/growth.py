@@ -6,7 +6,7 @@ part of a tool's call.
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 from typing import Any
 
 from watchpost.providers.provider import (
@@ -85,7 +85,7 @@ class Growth:
             self._parts.append((kind, [text]))
 
 
-def logprob_details(grown: list[Growth]) -> dict[str, Attribute]:
+def logprob_details(grown: Sequence[Growth]) -> dict[str, Attribute]:
     """The summary of all log-probabilities that were seen."""
     return summarise_logprobs([value for each in grown for value in each.logprobs])
 

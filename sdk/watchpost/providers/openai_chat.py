@@ -6,9 +6,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from watchpost import attributes as names
+from watchpost.providers.growth import Growth, logprob_details
 from watchpost.providers.provider import (
     Provider,
     Visit,
+    blob_part,
     call_part,
     count,
     get,
@@ -18,6 +20,7 @@ from watchpost.providers.provider import (
     read_parameters,
     reasoning_part,
     response_part,
+    summarise_logprobs,
     text_part,
     visit_field,
     visit_pieces,
@@ -25,6 +28,14 @@ from watchpost.providers.provider import (
 from watchpost.record import Attribute, Message, Part, Request, Result, Usage
 
 _SYSTEM_ROLES = ("system", "developer")
+# What a model thought: DeepSeek's name and vLLM's first one, then OpenRouter's, Groq's and vLLM's.
+_THOUGHTS = ("reasoning_content", "reasoning")
+_TEXTS = ("content", "refusal", *_THOUGHTS)
+_SOUND = "audio"
+_PREDICTIONS = {
+    names.USAGE_PREDICTED: "accepted_prediction_tokens",
+    names.USAGE_MISPREDICTED: "rejected_prediction_tokens",
+}
 
 
 def owns_result(result: Any) -> bool:
@@ -71,7 +82,9 @@ def read_result(result: Any) -> Result:
         reasons.append(reason)
         messages.append(message("assistant", _read_output(get(choice, "message")), reason))
         logprobs.extend(_read_logprobs(choice))
-    return _result(result, messages, reasons, get(result, "usage"), logprobs)
+    return make_result(
+        result, messages, reasons, get(result, "usage"), summarise_logprobs(logprobs)
+    )
 
 
 def read_stream(chunks: Sequence[Any]) -> Result:
@@ -79,23 +92,21 @@ def read_stream(chunks: Sequence[Any]) -> Result:
     usage, last = None, chunks[-1] if chunks else None
     choices: dict[int, _Choice] = {}
     for chunk in chunks:
-        usage = get(chunk, "usage") or usage
+        # Groq tells its tokens unasked, in a field of its own.
+        usage = get(chunk, "usage") or get(get(chunk, "x_groq"), "usage") or usage
         for choice in get(chunk, "choices", ()):
-            index = get(choice, "index", 0)
-            if index not in choices:
-                choices[index] = _Choice()
-            choices[index].add(choice)
+            choices.setdefault(get(choice, "index", 0), _Choice()).add_choice(choice)
     ordered = [choices[index] for index in sorted(choices)]
-    messages = [message("assistant", c.parts(), c.finish_reason) for c in ordered]
-    reasons = [c.finish_reason for c in ordered if c.finish_reason]
-    return _result(last, messages, reasons, usage, [p for c in ordered for p in c.logprobs])
+    messages = [choice.message() for choice in ordered]
+    reasons = [choice.finish_reason for choice in ordered if choice.finish_reason]
+    return make_result(last, messages, reasons, usage, logprob_details(ordered))
 
 
 def has_output(chunk: Any) -> bool:
     """Whether a chunk brings anything of the answer."""
     for choice in get(chunk, "choices", ()):
         delta = get(choice, "delta")
-        if get(delta, "content") or get(delta, "tool_calls") or get(delta, "reasoning_content"):
+        if any(get(delta, name) for name in ("content", "tool_calls", "audio", *_THOUGHTS)):
             return True
     return False
 
@@ -104,9 +115,14 @@ def visit_result(result: Any, visit: Visit) -> None:
     """Show every text of a result, replacing in place."""
     for choice in get(result, "choices", ()):
         said = get(choice, "message")
-        changed = [visit_field(said, name, visit) for name in ("content", "refusal")]
+        changed = [visit_field(said, name, visit) for name in _TEXTS]
         for call in get(said, "tool_calls", ()):
             changed.append(visit_field(get(call, "function"), "arguments", visit))
+            changed.append(visit_field(get(call, "custom"), "input", visit))
+        changed.append(visit_field(get(said, "function_call"), "arguments", visit))
+        if visit_field(sound := get(said, "audio"), "transcript", visit):
+            # What was taken out of the words can still be heard.
+            put(sound, "data", "")
         if any(changed) and get(said, "parsed") is not None:
             # The parsed object was built from the text that must not be shown.
             put(said, "parsed", None)
@@ -118,95 +134,106 @@ def visit_stream(chunks: Sequence[Any], visit: Visit) -> None:
     for chunk in chunks:
         for choice in get(chunk, "choices", ()):
             delta, index = get(choice, "delta"), get(choice, "index", 0)
-            for name in ("content", "refusal", "reasoning_content"):
+            for name in _TEXTS:
                 if get(delta, name):
                     pieces.setdefault((index, name), []).append((delta, name))
             for call in get(delta, "tool_calls", ()):
                 key = (index, "arguments", get(call, "index", 0))
                 if function := get(call, "function"):
                     pieces.setdefault(key, []).append((function, "arguments"))
-    for found in pieces.values():
-        visit_pieces(found, visit)
+                elif custom := get(call, "custom"):
+                    pieces.setdefault(key, []).append((custom, "input"))
+            if function := get(delta, "function_call"):
+                pieces.setdefault((index, "function_call"), []).append((function, "arguments"))
+            if sound := get(delta, "audio"):
+                pieces.setdefault((index, _SOUND), []).append((sound, "transcript"))
+    for (_, name, *_), found in pieces.items():
+        if visit_pieces(found, visit) and name == _SOUND:
+            for sound, _ in found:
+                put(sound, "data", "")
 
 
-class _Choice:
+class _Choice(Growth):
     """One choice of a stream while it grows."""
 
-    __slots__ = ("calls", "finish_reason", "logprobs", "reasoning", "text")
+    __slots__ = ("_sound",)
 
     def __init__(self) -> None:
-        self.text: list[str] = []
-        self.reasoning: list[str] = []
-        self.calls: dict[int, list[str]] = {}
-        self.logprobs: list[float] = []
-        self.finish_reason = ""
+        super().__init__()
+        self._sound = 0
 
-    def add(self, choice: Any) -> None:
+    def add_choice(self, choice: Any) -> None:
+        """A piece of this choice."""
         delta = get(choice, "delta")
-        if content := get(delta, "content") or get(delta, "refusal"):
-            self.text.append(content)
-        if thought := get(delta, "reasoning_content"):
-            self.reasoning.append(thought)
+        for name in _THOUGHTS:
+            self.add_reasoning(get(delta, name, ""))
+        self.add_text(get(delta, "content") or get(delta, "refusal", ""))
         for call in get(delta, "tool_calls", ()):
-            held = self.calls.setdefault(get(call, "index", 0), ["", "", ""])
-            function = get(call, "function")
-            held[0] = held[0] or get(call, "id", "")
-            held[1] = held[1] or get(function, "name", "")
-            held[2] += get(function, "arguments", "")
+            self.add_call(get(call, "index", 0), *_read_call(call))
+        if function := get(delta, "function_call"):
+            self.add_call(None, None, get(function, "name"), get(function, "arguments"))
+        if sound := get(delta, "audio"):
+            self.add_text(get(sound, "transcript", ""))
+            self._sound += len(get(sound, "data", ""))
         self.logprobs.extend(_read_logprobs(choice))
         self.finish_reason = get(choice, "finish_reason") or self.finish_reason
 
     def parts(self) -> list[Part]:
-        parts = [reasoning_part("".join(self.reasoning))] if self.reasoning else []
-        if self.text:
-            parts.append(text_part("".join(self.text)))
-        parts.extend(call_part(*self.calls[index]) for index in sorted(self.calls))
-        return parts
+        """What was said, and how much sound there was."""
+        heard = [blob_part("audio", "audio", self._sound * 3 // 4)] if self._sound else []
+        return [*super().parts(), *heard]
 
 
-def _result(
+def make_result(
     source: Any,
     messages: Sequence[Message],
     reasons: Sequence[str],
     usage: Any,
-    logprobs: Sequence[float],
+    summary: Mapping[str, Attribute],
 ) -> Result:
-    details: dict[str, Attribute] = {}
+    """A result with what an answer of OpenAI's says of itself beside its choices."""
+    details: dict[str, Attribute] = dict(summary)
     tier = get(source, "service_tier", "")
     if tier:
         details[names.OPENAI_RESPONSE_SERVICE_TIER] = tier
     if fingerprint := get(source, "system_fingerprint"):
         details[names.OPENAI_SYSTEM_FINGERPRINT] = fingerprint
-    if logprobs:
-        details[names.LOGPROB_MEAN] = sum(logprobs) / len(logprobs)
-        details[names.LOGPROB_MIN] = min(logprobs)
+    said = get(usage, "completion_tokens_details")
+    for name, field in _PREDICTIONS.items():
+        if tokens := count(said, field):
+            details[name] = tokens
     return Result(
         id=get(source, "id", ""),
         model=get(source, "model", ""),
         messages=messages,
         finish_reasons=reasons,
-        usage=_read_usage(usage),
+        usage=read_usage(usage),
         details=details,
         service_tier=tier,
     )
 
 
-def _read_usage(usage: Any) -> Usage | None:
+def read_usage(usage: Any) -> Usage | None:
+    """The tokens as OpenAI's chat counts them; None where nothing was reported."""
     if usage is None:
         return None
     asked, said = get(usage, "prompt_tokens_details"), get(usage, "completion_tokens_details")
     return Usage(
         input_tokens=count(usage, "prompt_tokens"),
         output_tokens=count(usage, "completion_tokens"),
-        cache_read_tokens=count(asked, "cached_tokens"),
+        cache_read_tokens=count(asked, "cached_tokens") or count(usage, "prompt_cache_hit_tokens"),
+        cache_write_tokens=count(asked, "cache_write_tokens"),
         reasoning_tokens=count(said, "reasoning_tokens"),
         audio_input_tokens=count(asked, "audio_tokens"),
         audio_output_tokens=count(said, "audio_tokens"),
+        image_input_tokens=count(asked, "image_tokens"),
+        image_output_tokens=count(said, "image_tokens"),
     )
 
 
 def _read_logprobs(choice: Any) -> list[float]:
-    tokens = get(get(choice, "logprobs"), "content", ())
+    logprobs = get(choice, "logprobs")
+    tokens = (*get(logprobs, "content", ()), *get(logprobs, "refusal", ()))
     return [get(token, "logprob", 0.0) for token in tokens]
 
 
@@ -221,14 +248,26 @@ def _read_input(item: Any, role: str) -> Message:
 
 
 def _read_output(said: Any) -> list[Part]:
-    parts: list[Part] = []
-    if thought := get(said, "reasoning_content"):
-        parts.append(reasoning_part(thought))
+    thoughts = [thought for name in _THOUGHTS if (thought := get(said, name))]
+    # Some servers say it under both names.
+    parts = [reasoning_part(thoughts[0])] if thoughts else []
     parts.extend(_read_content(get(said, "content") or get(said, "refusal")))
-    for call in get(said, "tool_calls", ()):
-        function = get(call, "function")
-        parts.append(call_part(get(call, "id"), get(function, "name"), get(function, "arguments")))
+    if sound := get(said, "audio"):
+        parts.extend(_read_content(get(sound, "transcript")))
+        if data := get(sound, "data"):
+            parts.append(blob_part("audio", "audio", len(data) * 3 // 4))
+    parts.extend(call_part(*_read_call(call)) for call in get(said, "tool_calls", ()))
+    if function := get(said, "function_call"):
+        parts.append(call_part(None, get(function, "name"), get(function, "arguments")))
     return parts
+
+
+def _read_call(call: Any) -> tuple[Any, Any, Any]:
+    """The id, name and arguments of a tool's call, or of a piece of one."""
+    if custom := get(call, "custom"):
+        return get(call, "id"), get(custom, "name"), get(custom, "input")
+    function = get(call, "function")
+    return get(call, "id"), get(function, "name"), get(function, "arguments")
 
 
 def _read_content(content: Any) -> list[Part]:
@@ -250,6 +289,10 @@ def _read_part(part: Any) -> Part:
         return media_part("audio", get(sound, "data", ""), f"audio/{get(sound, 'format', '')}")
     if kind == "file":
         return media_part("file", get(get(part, "file"), "file_data", ""), "application/octet")
+    if kind == "audio_url":
+        return media_part("audio", get(get(part, "audio_url"), "url", ""))
+    if kind == "video_url":
+        return media_part("video", get(get(part, "video_url"), "url", ""))
     return {"type": kind}
 
 

@@ -18,6 +18,7 @@ from watchpost.providers.provider import (
     read_parameters,
     reasoning_part,
     response_part,
+    summarise_logprobs,
     text_part,
     visit_field,
     visit_pieces,
@@ -148,16 +149,13 @@ def _result(source: Any, outputs: Sequence[tuple[Part | None, Sequence[Part]]]) 
     tier = get(source, "service_tier", "")
     if tier:
         details[names.OPENAI_RESPONSE_SERVICE_TIER] = tier
-    logprobs = list(_logprobs(source))
-    if logprobs:
-        details[names.LOGPROB_MEAN] = sum(logprobs) / len(logprobs)
-        details[names.LOGPROB_MIN] = min(logprobs)
+    details.update(summarise_logprobs(list(_logprobs(source))))
     return Result(
         id=get(source, "id", ""),
         model=get(source, "model", ""),
         messages=[message("assistant", parts, reason)] if parts else [],
         finish_reasons=[reason] if reason else [],
-        usage=_read_usage(get(source, "usage")),
+        usage=_read_usage(get(source, "usage"), _count_searches(source)),
         details=details,
         service_tier=tier,
     )
@@ -175,15 +173,23 @@ def _finish_reason(source: Any, parts: Sequence[Part]) -> str:
     return "tool_calls" if called else "stop"
 
 
-def _read_usage(usage: Any) -> Usage | None:
+def _read_usage(usage: Any, searches: int) -> Usage | None:
     if usage is None:
         return None
     return Usage(
         input_tokens=count(usage, "input_tokens"),
         output_tokens=count(usage, "output_tokens"),
         cache_read_tokens=count(usage, "input_tokens_details", "cached_tokens"),
+        cache_write_tokens=count(usage, "input_tokens_details", "cache_write_tokens"),
         reasoning_tokens=count(usage, "output_tokens_details", "reasoning_tokens"),
+        searches=searches,
     )
+
+
+def _count_searches(source: Any) -> int:
+    """Searches of the web, each charged for; a page that was only opened is not."""
+    calls = [item for item in get(source, "output", ()) if get(item, "type") == "web_search_call"]
+    return sum(get(get(call, "action"), "type", "search") == "search" for call in calls)
 
 
 def _logprobs(source: Any) -> Iterator[float]:

@@ -155,7 +155,11 @@ def media_part(modality: str, source: Any, mime_type: str = "") -> Part:
     if text.startswith("data:"):
         mime_type = text[5:].partition(";")[0]
         text = text.partition(",")[2]
-    size = len(text) * 3 // 4
+    return blob_part(modality, mime_type, len(text) * 3 // 4)
+
+
+def blob_part(modality: str, mime_type: str, size: int) -> Part:
+    """An image, sound or file of so many bytes, which are not kept."""
     return {"type": "blob", "modality": modality, "mime_type": mime_type, "size_bytes": size}
 
 
