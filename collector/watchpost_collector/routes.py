@@ -12,6 +12,7 @@ from dataclasses import asdict
 from functools import partial
 
 from watchpost.errors import Full
+from watchpost.feedback import FEEDBACK_PATH
 from watchpost_collector.access.origin import App, Receive, Scope, Send
 from watchpost_collector.api.application import API_PREFIX, Api
 from watchpost_collector.asgi import send_json
@@ -22,8 +23,10 @@ from watchpost_collector.otlp.signals import SIGNALS
 from watchpost_collector.price_routes import PRICES_PREFIX, answer_prices
 from watchpost_collector.prompt_routes import PROMPTS_PREFIX, PromptRoutes
 from watchpost_collector.readings import take_readings
+from watchpost_collector.scores.application import SCORES_PATH
 
 _FLUSH_TIMEOUT_S = 30.0
+_WRITING = ("POST", "OPTIONS")
 # Where Langfuse's SDKs send OTLP, below the host they are given; the rest of the path is OTLP's.
 _LANGFUSE_PREFIX = "/api/public/otel"
 
@@ -45,7 +48,7 @@ class Switch:
             await send_json(send, 503, answer, retry_after_s=2)
 
 
-def build_app(context: Context, otlp: OtlpApp, page: App) -> App:
+def build_app(context: Context, otlp: OtlpApp, scores: App, page: App) -> App:
     """The app of the main port, without its origin guard."""
     api = Api(context, context.settings.store, context.settings.data / "scratch")
     prompts = PromptRoutes(context)
@@ -69,6 +72,8 @@ def build_app(context: Context, otlp: OtlpApp, page: App) -> App:
             await answer_prices(context, scope, receive, partial(send_json, send))
         elif path.startswith(PROMPTS_PREFIX):
             await prompts(scope, receive, send)
+        elif path == FEEDBACK_PATH or (path == SCORES_PATH and scope["method"] in _WRITING):
+            await scores(scope, receive, send)
         elif path.startswith(API_PREFIX):
             await api(scope, receive, send)
         elif path == "/api/erase" or path.startswith("/api/erase/"):

@@ -43,6 +43,7 @@ from watchpost_collector.private_files import lock_directory, make_private, writ
 from watchpost_collector.query.facade import Facade
 from watchpost_collector.query.reader import Reader
 from watchpost_collector.routes import Switch, build_app
+from watchpost_collector.scores.application import SCORES_PATH, ScoresApp
 from watchpost_collector.settings import ServerSettings
 from watchpost_collector.spool.digests import Digests
 from watchpost_collector.spool.flush import Flusher
@@ -93,10 +94,10 @@ async def serve(
     context.query_port = sockets[1].getsockname()[1]
     page, query = Switch(), Switch()
     reception = _open_reception(context)
-    otlp = OtlpApp(reception)
+    app = build_app(context, OtlpApp(reception), ScoresApp(reception, keys), page)
     hosts = served_hosts(settings.host, settings.allow_hosts)
     listeners = [
-        Listener(configure(OriginGuard(build_app(context, otlp, page), hosts))),
+        Listener(configure(OriginGuard(app, hosts, open_to=(SCORES_PATH,)))),
         Listener(configure(OriginGuard(query, hosts, forms=True, links=False))),
     ]
     urls = name_urls(settings, sockets, grpc_place)

@@ -40,7 +40,9 @@ grant select on watchpost.content to watchpost_project_reader;
 grant select on watchpost.verdicts to watchpost_project_reader;
 grant select on watchpost.messages to watchpost_project_reader;
 grant select on watchpost.logs to watchpost_project_reader;
-grant select on watchpost.evaluations to watchpost_project_reader;
+grant select on watchpost.scores to watchpost_project_reader;
+grant select on watchpost.score_events to watchpost_project_reader;
+grant select on watchpost.score_comments to watchpost_project_reader;
 grant select on watchpost.metrics to watchpost_project_reader;
 
 create quota if not exists watchpost_writer for interval 1 hour max errors = 100000 to watchpost_writer;
@@ -52,10 +54,10 @@ create quota if not exists watchpost_reader keyed by user_name
 -- A project's own user sees its own rows. The name of the project is a constant of the user, which
 -- the server's config lets it have (custom_settings_prefixes in config.xml) and nobody can change.
 create row policy if not exists own_project
-    on watchpost.calls, watchpost.spans, watchpost.content, watchpost.verdicts, watchpost.logs, watchpost.metrics
+    on watchpost.calls, watchpost.spans, watchpost.content, watchpost.verdicts, watchpost.logs, watchpost.metrics, watchpost.score_events, watchpost.score_comments
     using project = getSetting('watchpost_project') to watchpost_project_reader;
 create row policy if not exists every_project
-    on watchpost.calls, watchpost.spans, watchpost.content, watchpost.verdicts, watchpost.logs, watchpost.metrics
+    on watchpost.calls, watchpost.spans, watchpost.content, watchpost.verdicts, watchpost.logs, watchpost.metrics, watchpost.score_events, watchpost.score_comments
     using 1 to watchpost_writer, watchpost_reader;
 
 create user if not exists watchpost identified with sha256_password by '{writer_password}'

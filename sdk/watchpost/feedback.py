@@ -14,7 +14,7 @@ import hmac
 import json
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from urllib.parse import quote
 
 from watchpost.errors import BadPayload, ConfigError
@@ -41,11 +41,15 @@ class LinkSource:
 
 @dataclass(frozen=True, slots=True)
 class Ticket:
-    """What a link says: the score, when it ends (seconds since 1970), which key signed it."""
+    """What a link says: the score, when it ends (seconds since 1970), whose key signed it.
+
+    `signer` is the digest of that key; empty where any signature was believed.
+    """
 
     score: Score
     ends_s: int
     key_id: str
+    signer: bytes = b""
 
 
 def feedback_link(
@@ -101,7 +105,7 @@ def read_token(token: str, list_digests: Callable[[str], Iterable[bytes]] | None
     `list_digests` gives the SHA-256 digests of the keys that may have signed, by the id the token
     names; None believes any signature. Whether the link has ended is for the caller to ask.
     """
-    body, _, mac = token.partition(".")
+    body, _, mac = token[:MOST_TOKEN].partition(".")
     try:
         trace, span, name, kind, value, author, ends_s, key_id = json.loads(_decode(body))
         value = bool(value) if kind == "boolean" else value
@@ -111,11 +115,11 @@ def read_token(token: str, list_digests: Callable[[str], Iterable[bytes]] | None
     except (ValueError, TypeError, RecursionError, ConfigError) as error:
         raise BadPayload("this link is none of ours", "open it as it was sent") from error
     if list_digests is not None:
-        signed = [
-            hmac.compare_digest(_sign(body, one), given) for one in list_digests(ticket.key_id)
-        ]
-        if not any(signed):
+        known = list(list_digests(ticket.key_id))
+        signed = [one for one in known if hmac.compare_digest(_sign(body, one), given)]
+        if not signed:
             raise BadPayload("this link was altered, or its key is gone", "ask for a new one")
+        ticket = replace(ticket, signer=signed[0])
     return ticket
 
 

@@ -156,18 +156,6 @@ def test_what_is_no_message_of_a_span_is_kept_as_it_came(store: Store, project: 
     assert read_messages(store, project) == []
 
 
-def test_an_evaluation_can_be_asked_for(store: Store, project: str, ids: dict[str, bytes]) -> None:
-    result = {"gen_ai__evaluation__name": "relevance", "gen_ai__evaluation__score__value": 0.5}
-
-    insert(store, Logs().add("gen_ai.evaluation.result", **ids, **result).encode(), project)
-
-    rows = store.query(
-        "select name, score, span_id from watchpost.evaluations where project = {project:String}",
-        {"project": project},
-    )
-    assert list(rows) == [("relevance", 0.5, ids["span_id"].hex())]
-
-
 def test_a_segment_of_logs_inserted_again_changes_nothing_and_can_be_removed(
     store: Store, project: str, ids: dict[str, bytes]
 ) -> None:

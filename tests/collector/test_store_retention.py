@@ -7,9 +7,11 @@ from collections.abc import Callable, Iterator
 
 import pytest
 from known_calls import PlainSpan
+from otlp_signals import Logs
 from store_segments import make_call, name_segment, pack_segment
 
 from watchpost_collector.access.projects import DEFAULT_DAYS, EVERY, Projects, Rules
+from watchpost_collector.otlp.envelope import Letter, frame_head
 from watchpost_collector.store.client import Store
 from watchpost_collector.store.retention import TABLES, apply_retention, read_frontier, write_ttl
 from watchpost_collector.store.rollup import close_hours
@@ -107,7 +109,7 @@ def test_what_is_too_old_goes_by_project_and_kind_and_the_rest_stays(
         land(project, *spans, stored_days_ago=10, tables=("content", *SPAN_TABLES))
         land(project, make_call(**MESSAGE))
 
-    assert kept("content", **{short: {"content": 7}}) == ["content"]
+    assert set(kept("content", **{short: {"content": 7}})) == set(TABLES["content"])
     assert count(store, short, "content", "spans") == {"content": 1, "spans": 3}
     assert count(store, other, "content", "spans") == {"content": 3, "spans": 3}
 
@@ -132,10 +134,13 @@ def test_applying_again_changes_nothing(store: Store, kept: Callable[..., list[s
 def test_a_server_takes_the_same_rules(served_store: Store) -> None:
     project = name_segment("served")
     apply_retention(served_store, days())
-    assert apply_retention(served_store, days(**{project: {"content": 3}})) == ["content"]
+    assert apply_retention(served_store, days(**{project: {"content": 3}})) == [
+        "content",
+        "score_comments",
+    ]
     assert apply_retention(served_store, days(**{project: {"content": 3}})) == []
     assert f"['{project}'], [3], 30" in read_content_ttl(served_store)
-    assert apply_retention(served_store, days()) == ["content"]
+    assert apply_retention(served_store, days()) == ["content", "score_comments"]
 
 
 def read_content_ttl(store: Store) -> str:
@@ -241,3 +246,33 @@ def test_a_ttl_names_only_projects_that_differ() -> None:
     assert write_ttl("stored", {"*": 30, "b": 7, "a": 90}) == (
         "stored + toIntervalDay(transform(project, ['a', 'b'], [90, 7], 30))"
     )
+
+
+def test_comments_of_scores_live_as_content_does_and_their_numbers_as_spans(
+    store: Store, kept: Callable[..., list[str]]
+) -> None:
+    project, segment = name_segment("scored"), f"{name_segment()}-logs"
+    said = {
+        "gen_ai__evaluation__name": "thumb",
+        "gen_ai__evaluation__score__value": 1.0,
+        "gen_ai__evaluation__explanation": "so so",
+    }
+    body = Logs().add("gen_ai.evaluation.result", trace_id=b"t" * 16, **said).encode()
+    letter = Letter(body, project, time.time_ns(), 1)
+    store.insert_segment(frame_head(letter, segment) + body, segment)
+    for table in ("score_events", "score_comments"):
+        store.command(
+            f"alter table watchpost.{table} update stored = today() - 10 "
+            "where spool_segment = {segment:String}",
+            {"segment": segment},
+            {"mutations_sync": 2},
+        )
+
+    kept("score_events", "score_comments", **{project: {"content": 7}})
+    assert count(store, project, "score_events", "score_comments") == {
+        "score_events": 1,
+        "score_comments": 0,
+    }
+
+    kept("score_events", **{project: {"content": 7, "spans": 9}})
+    assert count(store, project, "score_events") == {"score_events": 0}

@@ -70,6 +70,13 @@ class KeyFile:
             return None
         return Grant(key.scope, key.project)
 
+    def find(self, key_id: str) -> tuple[bytes, Grant] | None:
+        """Digest and grant of the key with this public id; None if it is none, or ended."""
+        key = self._file.read().get(key_id)
+        if key is None or key.state(datetime.now(UTC)) != "valid":
+            return None
+        return bytes.fromhex(key.digest), Grant(key.scope, key.project)
+
     def list(self) -> list[IssuedKey]:
         """Every key that was issued, the revoked ones too, oldest first."""
         return sorted(self._file.read().values(), key=lambda key: key.created)

@@ -1,7 +1,8 @@
 """Keys: who may send spans, read the API, or ask raw SQL.
 
-A key is a secret with one scope (`ingest`, `read`, `admin`; admin may do all) and one project. Only
-its digest is kept, and a comparison takes the same time wherever it fails. Keys are given at the
+A key is a secret with one scope (`ingest`, `read`, `admin`; admin may do all) and one project. One
+of scope `public` is no secret: it stands in web pages and can write scores, nothing else. Only its
+digest is kept, and a comparison takes the same time wherever it fails. Keys are given at the
 start (a file or WATCHPOST_KEYS) or issued from the command line (`issued_keys.py`). This file knows
 no route: it says what a presented secret may do, the caller decides what is asked of it.
 """
@@ -21,7 +22,7 @@ from watchpost.errors import ConfigError
 
 SETTING = "WATCHPOST_KEYS"
 DEFAULT_PROJECT = "default"
-SCOPES = ("ingest", "read", "admin")
+SCOPES = ("ingest", "read", "admin", "public")
 MINIMUM_SECRET_CHARACTERS = 16
 
 _CURE = (
@@ -55,6 +56,9 @@ class IssuedKeys(Protocol):
     def identify(self, secret: str) -> Grant | None:
         """The grant of this secret now, or None."""
 
+    def find(self, key_id: str) -> tuple[bytes, Grant] | None:
+        """Digest and grant of the key with this public id, if it is valid now."""
+
 
 @dataclass(frozen=True, slots=True)
 class Keys:
@@ -81,6 +85,16 @@ class Keys:
         if found is None and self.issued is not None:
             return self.issued.identify(secret or "")
         return found
+
+    def list_signers(self, key_id: str) -> dict[bytes, Grant]:
+        """Digests and grants of the keys that may have signed something that names this key id.
+
+        Only of those that may send spans: whoever can sign could as well send.
+        """
+        found = dict(self.entries)
+        if self.issued is not None and key_id and (known := self.issued.find(key_id)):
+            found[known[0]] = known[1]
+        return {digest: grant for digest, grant in found.items() if grant.allows("ingest")}
 
     def authorize(self, headers: Iterable[tuple[bytes, bytes]], scope: str) -> Grant | None:
         """The grant of the request with these ASGI headers, if it covers `scope`, else None."""

@@ -29,13 +29,21 @@ class OriginGuard:
     """Wraps `app`. `hosts` are names we also answer to beside loopback; '*' accepts any name.
 
     `forms` accepts form and text bodies (ClickHouse clients send them); `links` lets a link on
-    another site open a page of ours.
+    another site open a page of ours. Who answers at one of the paths `open_to` asks for the origin
+    there by itself: pages of other sites are meant to write to it.
     """
 
     def __init__(
-        self, app: App, hosts: Collection[str] = (), *, forms: bool = False, links: bool = True
+        self,
+        app: App,
+        hosts: Collection[str] = (),
+        *,
+        forms: bool = False,
+        links: bool = True,
+        open_to: Collection[str] = (),
     ) -> None:
         self._app = app
+        self._open_to = frozenset(open_to)
         self._hosts = frozenset(host.strip("[]").rstrip(".").lower() for host in hosts)
         self._forms = forms
         self._links = links
@@ -60,7 +68,9 @@ class OriginGuard:
             return 400, "the Host or Origin header is repeated"
         if not self._answers_to(headers.get("host", "")):
             return 421, "this host name is not served here: add it with --host or --allow-host"
-        same = _is_same_origin(headers)
+        if scope["type"] == "http" and scope["path"] in self._open_to:
+            return None
+        same = is_same_origin(headers)
         if same is False or self._is_foreign_fetch(scope, headers):
             return 403, "requests from pages of other origins are refused"
         if not self._forms and same is None and _is_form(scope, headers):
@@ -113,8 +123,11 @@ def _hostname(host: str) -> str | None:
         return None
 
 
-def _is_same_origin(headers: Mapping[str, str]) -> bool | None:
-    """None when the request names no origin: then no page of a current browser wrote it."""
+def is_same_origin(headers: Mapping[str, str]) -> bool | None:
+    """Whether the request comes from a page of ours, by its headers in lower case.
+
+    None when the request names no origin: then no page of a current browser wrote it.
+    """
     origin = headers.get("origin")
     if origin is None:
         return None

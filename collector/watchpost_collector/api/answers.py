@@ -77,12 +77,13 @@ def list_traces(reader: Reader, question: Question) -> Row:
 
 
 def read_trace(reader: Reader, question: Question) -> Row:
-    """One trace: spans, counted calls, verdicts, messages. BadQuestion 404 if it is not there."""
+    """One trace: spans, calls, verdicts, scores, messages. BadQuestion 404 if it is not there."""
     bound = {"trace": question.name, "limit": MOST_SPANS + 1}
     spans = _read(reader, question, queries.TRACE_SPANS, bound)
     calls = _read(reader, question, queries.TRACE_CALLS, bound)
-    # The calls of a trace that was sampled out are there nevertheless.
-    if not spans and not calls:
+    scores = _read(reader, question, queries.TRACE_SCORES, bound)
+    # The calls of a trace that was sampled out are there nevertheless; a score may come first.
+    if not spans and not calls and not scores:
         raise BadQuestion("there is no such trace in this project", status=404)
     content: list[Row] = []
     left_out = 0
@@ -99,6 +100,7 @@ def read_trace(reader: Reader, question: Question) -> Row:
         "more_spans": len(spans) > MOST_SPANS,
         "generations": calls,
         "verdicts": _read(reader, question, queries.TRACE_VERDICTS, bound),
+        "scores": scores,
         "content": content,
         "content_left_out": left_out,
     }
@@ -134,12 +136,23 @@ def list_prompts(reader: Reader, question: Question) -> Row:
     return {"prompts": rows[:MOST_PROMPTS], "more": len(rows) > MOST_PROMPTS}
 
 
+def sum_scores(reader: Reader, question: Question) -> Row:
+    """How many scores of each name a prompt's versions have, their mean, and what was chosen."""
+    window = read_window(question.given, 30 * DAY_S)
+    bound = {**_bind(window), "prompt": question.given.get("prompt", ""), "limit": MOST_GROUPS + 1}
+    rows = [_rename(row) for row in _read(reader, question, queries.SCORES, bound)]
+    for row in rows:
+        row["labels"] = dict(zip(*row.pop("counted_labels"), strict=True))
+    return {"scores": rows[:MOST_GROUPS], "more": len(rows) > MOST_GROUPS}
+
+
 ROUTES: Mapping[str, Route] = {
     "traces": Route(list_traces, (*_PAGED, *_FILTERS, "guard")),
     "traces/": Route(read_trace, ("content", "project")),
     "generations": Route(list_generations, (*_PAGED, *_FILTERS, "trace")),
     "usage": Route(sum_usage, (*_WINDOWED, "by")),
     "prompts": Route(list_prompts, _WINDOWED),
+    "scores": Route(sum_scores, (*_WINDOWED, "prompt")),
 }
 
 

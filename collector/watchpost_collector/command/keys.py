@@ -1,4 +1,4 @@
-"""`watchpost keys create|list|revoke`: who may send spans, read a project, or ask raw SQL.
+"""`watchpost keys create|list|revoke`: who may send spans, score, read a project, or ask raw SQL.
 
 It writes the data directory's key file, whether a server runs there or not; a running one sees the
 change within a second. The secret goes to standard output, alone, once; all else to people.
@@ -35,7 +35,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--scope",
         choices=SCOPES,
         required=True,
-        help="ingest sends spans, read sees its project, admin may do all in every project",
+        help="ingest sends spans, read sees its project, admin may do all in every project; "
+        "public is for web pages and can only write scores",
     )
     create.add_argument("--name", default="", help="a note on who has it")
     create.add_argument("--expires", help="when it ends: 90d, 12h, or a date like 2027-01-31")

@@ -29,7 +29,7 @@ class Throttled:
 
 
 @dataclass(slots=True)
-class _Bucket:
+class Bucket:
     """Tokens that come at `rate` a second up to `room`; below zero is a debt."""
 
     rate: float
@@ -49,7 +49,7 @@ class _Bucket:
 @dataclass(slots=True)
 class _Account:
     rules: Rules
-    buckets: tuple[_Bucket | None, _Bucket | None]
+    buckets: tuple[Bucket | None, Bucket | None]
 
 
 class Throttle:
@@ -116,10 +116,10 @@ class Throttle:
         self._accounts[project] = account
         return account
 
-    def _make_buckets(self, rules: Rules) -> tuple[_Bucket | None, _Bucket | None]:
+    def _make_buckets(self, rules: Rules) -> tuple[Bucket | None, Bucket | None]:
         burst_s, now = rules.burst_s or DEFAULT_BURST_S, self._clock()
 
-        def make(rate: float | None) -> _Bucket | None:
-            return None if rate is None else _Bucket(rate, rate * burst_s, rate * burst_s, now)
+        def make(rate: float | None) -> Bucket | None:
+            return None if rate is None else Bucket(rate, rate * burst_s, rate * burst_s, now)
 
         return make(rules.spans_per_second), make(rules.bytes_per_second)

@@ -15,10 +15,12 @@ from watchpost_collector.store.personal import (
     BECAUSE,
     CALLS,
     NAMING_KEYS,
+    SCORES,
     SEGMENT,
     Keyed,
     hash_sql,
     is_hit,
+    list_author_hits,
     list_hits,
 )
 
@@ -118,10 +120,13 @@ def _list_choices(
         anyone = " or ".join(hit for _, hit in hits)
         why = f"multiIf({reasons}, '')"
         found.append(("trace_id", "''", why, f"trace_id != '' and ({anyone})"))
-    for because, hit in hits if table.mark else ():
+    for because, hit in hits if table.mark and not table.has_authors else ():
         if because != BECAUSE:
             untraced = "trace_id = '' and " if table.has_traces else ""
             found.append(("''", table.mark, because, f"{untraced}{hit}"))
+    if "user" in kinds:
+        authored = list_author_hits(table, late=late)
+        found += [("''", table.mark, because, hit) for because, hit in authored]
     return found
 
 
@@ -129,17 +134,25 @@ def holds_erased(store: Store, secret: str, tables: Sequence[Keyed], segment: st
     """Whether a segment brought anything of anybody erased before: a narrow question a table."""
     bound = {"secret": secret, "erasure": "", "segment": segment}
     # Of a span that was sampled out the call may be all there is.
-    wide = [table for table in tables if "attributes" in table.columns or table.name == CALLS]
+    named = (CALLS, SCORES)
+    wide = [table for table in tables if "attributes" in table.columns or table.name in named]
     return any(
         store.query(
             f"select 1 from {DATABASE}.{table.name} where {SEGMENT} "  # noqa: S608
-            f"and ({' or '.join(hit for _, hit in list_hits(table, late=True, kinds=kinds))}) "
-            "limit 1",
+            f"and ({' or '.join(_list_late(table, kinds))}) limit 1",
             {**bound, "keep": keep},
         ).rows
         for keep, kinds in _list_keeps(store, "").items()
         for table in wide
     )
+
+
+def _list_late(table: Keyed, kinds: Collection[str]) -> list[str]:
+    """What is true of late rows of anybody erased before."""
+    hits = list_hits(table, late=True, kinds=kinds)
+    if "user" in kinds:
+        hits += list_author_hits(table, late=True)
+    return [hit for _, hit in hits]
 
 
 def count_rows(store: Store, tables: Sequence[Keyed]) -> dict[str, int]:

@@ -41,6 +41,14 @@ _TEXT = """multiIf(
         v.bytes_value is not null, base64Encode(assumeNotNull(v.bytes_value)),
         '')"""
 
+# Which log record is a score, and which of those has words that go where content goes.
+_IS_SCORE = """(event_name = 'gen_ai.evaluation.result'
+    and (trace_id != '' or attributes['gen_ai.response.id'] != '')
+    and attributes['gen_ai.evaluation.name'] != ''
+    and (attributes['gen_ai.evaluation.score.label'] != ''
+        or isFinite(ifNull(toFloat64OrNull(attributes['gen_ai.evaluation.score.value']), nan))))"""
+_IS_COMMENT = "(trace_id != '' and attributes['gen_ai.evaluation.explanation'] != '')"
+
 
 @dataclass(frozen=True, slots=True)
 class Layout:
@@ -71,6 +79,8 @@ class Layout:
             "{refreshed}": "lifetime(min 20 max 40)" if self.cluster else "lifetime(0)",
             "{attributes}": _ATTRIBUTES,
             "{text}": _TEXT,
+            "{is_score}": _IS_SCORE,
+            "{is_comment}": _IS_COMMENT,
             **name_words(),
         }
 

@@ -18,6 +18,7 @@ NAMING_KEYS: Mapping[str, str] = {
     "session": r"(?i)(^|[._-])(session|conversation|chat|thread)([._-]|id|$)",
 }
 CALLS = "calls"
+SCORES = "score_events"
 _OWN = ("erased", "erasing")
 _MAPS = ("attributes", "segments", "resource")
 _ALWAYS_TRACED = ("spans", "content", "verdicts", CALLS)
@@ -50,8 +51,15 @@ class Keyed:
         return [name for name in _MAPS if self.columns.get(name, "").startswith("Map(")]
 
     @property
+    def has_authors(self) -> bool:
+        """Whether a row may be somebody's although its trace is another's: what they said of it."""
+        return "author" in self.columns
+
+    @property
     def mark(self) -> str:
-        """What a row without a trace is known by while it is erased; '' where all have one."""
+        """What a row that goes by itself is known by while it is erased; '' where none does."""
+        if self.has_authors:
+            return "lower(hex(sipHash128(author, trace_id, span_id, name, toString(time))))"
         if not self.maps or self.name in _ALWAYS_TRACED:
             return ""
         told = [name for name in (*self.maps, "body", "time") if name in self.columns]
@@ -67,7 +75,8 @@ class Keyed:
                 chosen += f" and (project, trace_id, span_id) not in {_SPARED}"
             either.append(f"({chosen})")
         if self.mark:
-            untraced = "trace_id = '' and " if self.has_traces else ""
+            alone = self.has_traces and not self.has_authors
+            untraced = "trace_id = '' and " if alone else ""
             either.append(f"({untraced}(project, {self.mark}) in {_MARKED})")
         return f"({' or '.join(either)})"
 
@@ -167,3 +176,10 @@ def list_hits(
     if table.has_traces:
         found.append((BECAUSE, is_hit("trace", "trace_id")))
     return found
+
+
+def list_author_hits(table: Keyed, *, late: bool) -> list[tuple[str, str]]:
+    """As `list_hits`, of rows that somebody wrote about a trace that is not theirs."""
+    if not table.has_authors:
+        return []
+    return [("'user'", is_hit("user", "author", late="time" if late else ""))]

@@ -18,8 +18,13 @@ from watchpost_collector.store.client import DATABASE, Store
 EVERY = "*"
 # The tables of each kind, with the day from which a row's life is counted.
 TABLES: Mapping[str, Mapping[str, str]] = {
-    "content": {"content": "stored"},
-    "spans": {"spans": "stored", "verdicts": "stored", "calls": "stored"},
+    "content": {"content": "stored", "score_comments": "stored"},
+    "spans": {
+        "spans": "stored",
+        "verdicts": "stored",
+        "calls": "stored",
+        "score_events": "stored",
+    },
     "rollups": {"usage_closed": "toDate(closed)", "guards_closed": "toDate(closed)"},
     "logs": {"logs": "stored"},
     "metrics": {"metrics": "stored"},

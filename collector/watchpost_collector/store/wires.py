@@ -16,7 +16,7 @@ from watchpost_collector.otlp.signals import LOGS, METRICS, TRACES, read_signal
 
 @dataclass(frozen=True, slots=True)
 class Wire:
-    """A signal's way in. `count` is of rows, of those that promise content, and of content."""
+    """A signal's way in. `count` is of rows, of the rows elsewhere they promise, and of those."""
 
     table: str
     schema_file: str
@@ -34,9 +34,11 @@ _WIRES: Mapping[str, Wire] = {
     LOGS.name: Wire(
         "log_wire",
         "logs.proto",
-        ("logs", "content"),
-        "select count(), countIf(has_content), "
-        "(select count() from watchpost.content where spool_segment = {segment:String}) "
+        ("logs", "content", "score_events", "score_comments"),
+        "select count(), countIf(has_content) + countIf(has_score) + countIf(has_comment), "
+        "(select count() from watchpost.content where spool_segment = {segment:String}) + "
+        "(select count() from watchpost.score_events where spool_segment = {segment:String}) + "
+        "(select count() from watchpost.score_comments where spool_segment = {segment:String}) "
         "from watchpost.logs where spool_segment = {segment:String}",
     ),
     METRICS.name: Wire(

@@ -1,0 +1,1 @@
+"""Scores that come by HTTP: from web pages with a public key, and from links that were signed."""
