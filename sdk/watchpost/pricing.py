@@ -138,7 +138,9 @@ def cost_of(usage: Usage, rates: Rates) -> Decimal | None:
         + usage.searches * rates.search
         + rates.call
     )
-    return sum(charged, Decimal(0)) / _MILLION + others
+    total_usd = sum(charged, Decimal(0)) / _MILLION + others
+    # Where tokens cost nothing and nobody told the seconds, the price is not known.
+    return total_usd if total_usd or rates.needs_tokens else None
 
 
 def _input_lines(usage: Usage, rates: Rates) -> tuple[tuple[int, Rate | None], ...]:

@@ -12,6 +12,7 @@ import pytest
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from wire_server import WireServer
 
 import watchpost
 from watchpost.declared import DECLARED
@@ -160,6 +161,39 @@ async def make_raw(provider: ProviderServer) -> AsyncIterator[Callable[[str, boo
     def make(protocol: str, is_async: bool = False) -> Any:
         made.append(make_client(provider, protocol, is_async))
         return made[-1]
+
+    yield make
+    for client in made:
+        closed = client.close()
+        if closed is not None:
+            await closed
+
+
+@pytest.fixture(scope="session")
+def _wire() -> Iterator[WireServer]:
+    with WireServer() as running:
+        yield running
+
+
+@pytest.fixture
+def wire(_wire: WireServer) -> WireServer:
+    """A server that answers with what a test writes down."""
+    _wire.reset()
+    return _wire
+
+
+@pytest.fixture
+async def connect(wire: WireServer) -> AsyncIterator[Callable[..., Any]]:
+    """Makes patched OpenAI clients of the wire, closed at the end."""
+    made: list[Any] = []
+
+    def make(is_async: bool = False, **options: Any) -> Any:
+        library: Any = openai
+        http = library.DefaultAsyncHttpxClient if is_async else library.DefaultHttpxClient
+        kind = library.AsyncOpenAI if is_async else library.OpenAI
+        given = {"base_url": f"{wire.url}/v1", "api_key": "test", **options}
+        made.append(kind(http_client=http(verify=False), **given))
+        return watchpost.patch(made[-1])
 
     yield make
     for client in made:

@@ -27,7 +27,7 @@ from watchpost.patching.adapter import Adapter, Undo, attach_once, put_into
 from watchpost.patching.open_response import follow_response, follow_response_async
 from watchpost.patching.opening import open_call, require_answer
 from watchpost.patching.stream_usage import AsyncShorn, Shorn, ask_for_usage
-from watchpost.providers import find_by_path, name_by_host
+from watchpost.providers import AZURE, find_by_path, name_by_host
 from watchpost.runtime import SHIELD
 from watchpost.scope import detach
 from watchpost.stream import AsyncFollowed, Followed, replace_iterator
@@ -168,7 +168,9 @@ def _open(client: Any, options: Any, kwargs: Mapping[str, Any]) -> Call | None:
         extra = getattr(options, "extra_json", None)
         sent = body if extra is None else {**body, **extra}
         host = client.base_url.host
-        name = name_by_host(host, provider.name)
+        # Behind a gateway of one's own only the client tells that it is Azure's.
+        is_azure = hasattr(client, "_azure_endpoint")
+        name = name_by_host(host, AZURE if is_azure else provider.name)
         return Call(provider, name, host, sent, bool(kwargs.get("stream")))
 
     return open_call(make)

@@ -13,7 +13,6 @@ from typing import Any
 
 from watchpost.call import Call
 
-_AZURE = "azure.com"
 _AZURE_SINCE = "2024-09-01"
 _PATHS = ("/chat/completions", "/completions")
 # Azure's search over one's own data refuses the option.
@@ -30,7 +29,7 @@ def ask_for_usage(client: Any, url: str, call: Call) -> Mapping[str, Any] | None
     given = body.get("stream_options")
     if given is not None and (not isinstance(given, Mapping) or "include_usage" in given):
         return None
-    if not _is_among(call.server, hosts) or not _is_recent(client, call.server):
+    if not _is_among(call.server, hosts) or not _is_recent(client):
         return None
     return {**body, "stream_options": {**(given or {}), "include_usage": True}}
 
@@ -92,9 +91,7 @@ def _is_among(host: str, hosts: Collection[str]) -> bool:
     return any(host == known or host.endswith(f".{known}") for known in hosts)
 
 
-def _is_recent(client: Any, host: str) -> bool:
-    """Whether an Azure client speaks a version of the protocol that has the option."""
-    if not host.endswith(_AZURE):
-        return True
+def _is_recent(client: Any) -> bool:
+    """Whether a client, if it is Azure's, speaks a version of the protocol that has the option."""
     version = str(getattr(client, "_api_version", None) or _AZURE_SINCE)
     return not version[:1].isdigit() or version[:10] >= _AZURE_SINCE

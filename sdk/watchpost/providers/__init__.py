@@ -77,9 +77,10 @@ PROVIDERS: tuple[Provider, ...] = (
 )
 """A new provider is one file beside this one, and one line here."""
 
+AZURE = "azure.ai.openai"
 HOSTS: tuple[tuple[str, str], ...] = (
-    ("openai.azure.com", "azure.ai.openai"),
-    ("cognitiveservices.azure.com", "azure.ai.openai"),
+    ("openai.azure.com", AZURE),
+    ("cognitiveservices.azure.com", AZURE),
     ("services.ai.azure.com", "azure.ai.inference"),
     ("api.groq.com", "groq"),
     ("api.deepseek.com", "deepseek"),

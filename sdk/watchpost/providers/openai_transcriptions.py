@@ -25,6 +25,8 @@ from watchpost.record import Request, Result, Usage
 
 _DELTA, _DONE, _SEGMENT = (f"transcript.text.{kind}" for kind in ("delta", "done", "segment"))
 _USAGES = ("tokens", "duration")
+# The text could be counted; the sound, which costs more, was not seen.
+_UNTOLD = Usage(source=names.UNKNOWN)
 
 
 def owns_result(result: Any) -> bool:
@@ -55,7 +57,7 @@ def read_result(result: Any) -> Result:
     logprobs = [get(token, "logprob", 0.0) for token in get(result, "logprobs", ())]
     return Result(
         messages=[message("assistant", [text_part(text)])],
-        usage=_read_usage(get(result, "usage"), get(result, "duration")),
+        usage=_read_usage(get(result, "usage"), get(result, "duration", 0)),
         details=summarise_logprobs(logprobs),
     )
 
@@ -68,7 +70,7 @@ def read_stream(chunks: Sequence[Any]) -> Result:
     kind = _DELTA if any(get(chunk, "type") == _DELTA for chunk in chunks) else _SEGMENT
     name = "delta" if kind == _DELTA else "text"
     text = "".join(get(chunk, name, "") for chunk in chunks if get(chunk, "type") == kind)
-    return Result(messages=[message("assistant", [text_part(text)])] if text else [])
+    return Result(messages=[message("assistant", [text_part(text)])] if text else [], usage=_UNTOLD)
 
 
 def has_output(chunk: Any) -> bool:
@@ -104,7 +106,7 @@ def visit_stream(chunks: Sequence[Any], visit: Visit) -> None:
             visit_field(chunk, "text", visit_once)
 
 
-def _read_usage(usage: Any, duration: Any) -> Usage | None:
+def _read_usage(usage: Any, duration: Any) -> Usage:
     if get(usage, "type") == "tokens" or get(usage, "total_tokens"):
         return Usage(
             input_tokens=count(usage, "input_tokens"),
@@ -116,7 +118,7 @@ def _read_usage(usage: Any, duration: Any) -> Usage | None:
     try:
         return Usage(seconds=float(seconds), source=names.UNKNOWN)
     except (TypeError, ValueError):
-        return None
+        return _UNTOLD
 
 
 PROVIDER = Provider(
