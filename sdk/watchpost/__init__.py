@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from watchpost.patching import patch
     from watchpost.policy import Policy
     from watchpost.prompt import Prompt
+    from watchpost.prompt_cache import aget_prompt, get_prompt
     from watchpost.record import Generation
     from watchpost.scope import current
     from watchpost.scores import score
@@ -36,10 +37,12 @@ __all__ = [
     "Prompt",
     "Verdict",
     "WatchpostError",
+    "aget_prompt",
     "configure",
     "current",
     "feedback_link",
     "flush",
+    "get_prompt",
     "observe",
     "patch",
     "score",
@@ -55,10 +58,12 @@ _HOMES = {
     "Prompt": "prompt",
     "Verdict": "guard",
     "WatchpostError": "errors",
+    "aget_prompt": "prompt_cache",
     "configure": "telemetry",
     "current": "scope",
     "feedback_link": "feedback",
     "flush": "telemetry",
+    "get_prompt": "prompt_cache",
     "observe": "observation",
     "patch": "patching",
     "score": "scores",

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from watchpost.feedback import LinkSource
     from watchpost.policy import Policy
     from watchpost.pricing import Rates
+    from watchpost.prompt_fetch import PromptSource
 
 TRACER = "watchpost"
 STREAM_USAGE_HOSTS = ("api.openai.com", "openai.azure.com", "api.deepseek.com")
@@ -33,7 +34,7 @@ class Runtime:
     """How calls are recorded. `clock` gives nanoseconds since 1970; `content` keeps messages.
 
     `deliver` takes an event for the exporter and returns at once; `links` is what feedback links
-    are made of. Both are None before `configure`.
+    are made of, `prompts` where prompts are fetched. All three are None before `configure`.
     """
 
     tracer: trace.Tracer
@@ -46,6 +47,7 @@ class Runtime:
     segments: tuple[str, ...] = ()
     deliver: Callable[[Event], None] | None = None
     links: LinkSource | None = None
+    prompts: PromptSource | None = None
 
 
 class Shield:

@@ -25,6 +25,7 @@ from watchpost.declared import declare
 from watchpost.export import build_processor
 from watchpost.feedback import LinkSource
 from watchpost.pricing import Rates, read_overrides
+from watchpost.prompt_fetch import PromptSource
 from watchpost.runtime import TRACER, Runtime, install
 from watchpost.settings import Settings, read_settings
 
@@ -107,7 +108,16 @@ def configure(
         return
     _replace(None)
     declare(policy)
-    install(Runtime(trace.NoOpTracer(), policy=policy, content=False, deliver=_let_go))
+    install(
+        Runtime(
+            trace.NoOpTracer(),
+            policy=policy,
+            content=False,
+            deliver=_let_go,
+            # What a program says to its models does not hang on whether it is recorded.
+            prompts=_name_prompts(settings),
+        )
+    )
 
 
 def _start(
@@ -137,8 +147,13 @@ def _start(
             stream_usage=settings.stream_usage,
             deliver=lambda event: processor.take(replace(event, resource=provider.resource)),
             links=LinkSource(settings.endpoint, settings.key or ""),
+            prompts=_name_prompts(settings),
         )
     )
+
+
+def _name_prompts(settings: Settings) -> PromptSource:
+    return PromptSource(settings.endpoint, settings.key or "", settings.project or "")
 
 
 def _let_go(event: Event) -> None:
