@@ -9,10 +9,10 @@ from urllib.request import urlopen
 import pytest
 from running_server import RunningServer
 
-from watchpost_collector.page import queries, trace_queries
+from watchpost_collector.page import queries, scores, trace_queries
 from watchpost_collector.page.filters import Filters, bind, choose_window
 
-ALL = {**queries.ALL, **trace_queries.ALL}
+ALL = {**queries.ALL, **trace_queries.ALL, "TRACE_SCORES": scores.TRACE_SCORES}
 BREAKOUT = "a'; drop table spans; --\\' {project:String} \t\n"
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
@@ -19,6 +19,7 @@ from watchpost_collector.page.figures import (
     format_time,
 )
 from watchpost_collector.page.reading import Row
+from watchpost_collector.page.scores import draw_scores
 
 ROLES = ("system", "developer", "user", "assistant", "tool")
 CODE = ("tool_call", "tool_result", "json", "media")
@@ -29,12 +30,13 @@ VALUE_LIMIT = 4_000
 
 @dataclass(frozen=True, slots=True)
 class SpanDetail:
-    """A span, its call and content if it has them, and the verdicts about it."""
+    """A span, its call and content if it has them, the verdicts and scores about it."""
 
     span: Row
     call: Row | None
     content: Row | None
     verdicts: list[Row]
+    scores: list[Row] = field(default_factory=list)
 
 
 def draw_detail(detail: SpanDetail) -> None:
@@ -50,6 +52,7 @@ def draw_detail(detail: SpanDetail) -> None:
     _draw_error(span)
     if call:
         _draw_call(call)
+    draw_scores(detail.scores)
     if detail.content:
         _draw_content(detail.content)
     _draw_tool(span)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from nicegui import ui
 
@@ -19,6 +19,7 @@ from watchpost_collector.page.figures import (
     format_time,
 )
 from watchpost_collector.page.reading import Reader, Row, read_rows
+from watchpost_collector.page.scores import TRACE_SCORES, draw_chips
 from watchpost_collector.page.tree import Step, arrange
 
 SPAN_LIMIT = 500
@@ -36,10 +37,11 @@ class Trace:
     stored_spans: int
     errors: int
     verdicts: dict[str, list[Row]]
+    scores: list[Row]
 
 
 def read_trace(reader: Reader, project: str, trace_id: str) -> Trace:
-    """The trace's spans in order of start, its sums and its verdicts by span."""
+    """The trace's spans in order of start, its sums, its verdicts by span and its scores."""
     bound = {"project": project, "trace": trace_id, "limit": SPAN_LIMIT}
     [totals] = read_rows(reader, queries.TRACE_TOTALS, bound)
     [stored] = read_rows(reader, queries.TRACE_SPAN_COUNT, bound)
@@ -47,7 +49,8 @@ def read_trace(reader: Reader, project: str, trace_id: str) -> Trace:
     for row in read_rows(reader, queries.TRACE_VERDICTS, bound):
         verdicts.setdefault(row["span_id"], []).append(row)
     spans = read_rows(reader, queries.TRACE_SPANS, bound)
-    return Trace(spans, totals, int(stored["spans"]), int(stored["errors"]), verdicts)
+    scores = read_rows(reader, TRACE_SCORES, bound)
+    return Trace(spans, totals, int(stored["spans"]), int(stored["errors"]), verdicts, scores)
 
 
 def read_detail(
@@ -96,6 +99,7 @@ class TracePage:
                 text("p", why, "muted")
                 return
             self._verdicts = trace.verdicts
+            self._scores = trace.scores
             self._draw_head(trace)
             with box("div", "wp-split"):
                 with box("section", "wp-card"):
@@ -122,6 +126,7 @@ class TracePage:
                 chip("sampled: not every span is stored", "violet")
             for guard in _tripped([v for found in trace.verdicts.values() for v in found]):
                 chip(guard, "violet")
+            draw_chips(trace.scores)
         cost = format_money(totals["cost"]) if totals["cost"] is not None else ""
         unpriced = f"{totals['unpriced']} unpriced" if totals["unpriced"] else ""
         facts = [
@@ -197,7 +202,8 @@ class TracePage:
             if detail is None:
                 text("div", "This span is gone.", "wp-none")
             else:
-                draw_detail(detail)
+                said = [row for row in self._scores if row["span_id"] in ("", span_id)]
+                draw_detail(replace(detail, scores=said))
 
 
 def _tripped(verdicts: list[Row]) -> list[str]:

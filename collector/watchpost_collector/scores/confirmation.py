@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from html import escape
 
-from watchpost.scores import BOOLEAN, MOST_COMMENT, Score
+from watchpost.scores import MOST_COMMENT, Score
+from watchpost_collector.scores.spelling import spell
 
 HEADERS = (
     (b"content-type", b"text/html; charset=utf-8"),
@@ -44,13 +45,13 @@ _FORM = """<p>{name}: <strong>{value}</strong></p>
 
 def draw_question(score: Score) -> bytes:
     """The page that asks whether to send this score."""
-    form = _FORM.format(name=escape(score.name), value=escape(spell(score)), most=MOST_COMMENT)
+    form = _FORM.format(name=escape(score.name), value=_spell(score), most=MOST_COMMENT)
     return _draw("Send your feedback?", form)
 
 
 def draw_thanks(score: Score) -> bytes:
     """The page after the button."""
-    said = f"<p>{escape(score.name)}: <strong>{escape(spell(score))}</strong></p>"
+    said = f"<p>{escape(score.name)}: <strong>{_spell(score)}</strong></p>"
     return _draw("Thank you", said)
 
 
@@ -59,11 +60,8 @@ def draw_refusal(reason: str) -> bytes:
     return _draw("This link cannot be used", f"<p>{escape(reason)}</p>")
 
 
-def spell(score: Score) -> str:
-    """A score's value for people."""
-    if score.kind == BOOLEAN:
-        return "\N{THUMBS UP SIGN}" if score.value else "\N{THUMBS DOWN SIGN}"
-    return score.label if score.value is None else f"{score.value:g}"
+def _spell(score: Score) -> str:
+    return escape(spell(score.kind, score.value, score.label))
 
 
 def _draw(title: str, body: str) -> bytes:
