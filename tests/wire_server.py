@@ -136,6 +136,9 @@ class _Handler(BaseHTTPRequestHandler):
             return
         self.wfile.write(b"0\r\n\r\n")
 
+    def do_GET(self) -> None:
+        self.do_POST()
+
     def _read_chunks(self) -> bytes:
         if self.headers.get("transfer-encoding", "").lower() != "chunked":
             return b""
