@@ -44,6 +44,7 @@ SUBCOMMANDS = (
     Subcommand("sampling", f"{_HERE}.sampling", "which share of the spans is stored", extra=""),
     Subcommand("retention", f"{_HERE}.retention", "how long each kind of data is kept", extra=""),
     Subcommand("prices", f"{_HERE}.prices", "what calls cost, by which price, and history anew"),
+    Subcommand("prompts", f"{_HERE}.prompts", "push, compare and label prompts", extra=""),
     Subcommand("doctor", f"{_HERE}.doctor", "find what is wrong and say how to cure it", extra=""),
 )
 

@@ -1,0 +1,258 @@
+"""`watchpost prompts push|list|show|diff|label`: what applications fetch, and which version.
+
+It talks to a running watchpost over its main port; what writes takes an admin key there. Moving a
+label is how a version is put into use, and how it is taken back. It does not know the store.
+"""
+
+from __future__ import annotations
+
+import argparse
+import http.client
+import json
+import os
+import re
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+from watchpost.errors import CollectorError
+from watchpost.template import Template, read_template
+from watchpost_collector.command.columns import format_columns
+from watchpost_collector.command.connection import (
+    KEY_SETTING,
+    MAIN_URL,
+    START,
+    URL_SETTING,
+    open_connection,
+)
+from watchpost_collector.command.prompt_diff import (
+    DEFAULT_MODEL,
+    count,
+    tell_difference,
+    tell_variables,
+    write_lines,
+)
+from watchpost_collector.command.prompt_files import read_prompt_files
+
+_TIMEOUT_S = 60.0
+_CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """What `watchpost prompts` can be told."""
+    verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True)
+    push = verbs.add_parser("push", help="add a file's prompt, or every one of a folder")
+    push.add_argument("path", type=Path, metavar="FILE|DIR", help="text, Markdown, YAML or JSON")
+    push.add_argument("--name", default="", help="the prompt's name, instead of the file's")
+    push.add_argument("--label", default="", help="and have this label stand at it")
+    push.add_argument("--note", default="", help="a word on what is new")
+    listed = verbs.add_parser("list", help="all prompts, or one's versions and its labels' moves")
+    listed.add_argument("name", nargs="?", default="", metavar="NAME")
+    show = verbs.add_parser("show", help="a version's template")
+    show.add_argument("name", metavar="NAME")
+    show.add_argument("at", nargs="?", default="latest", metavar="VERSION|LABEL")
+    diff = verbs.add_parser("diff", help="what changed between two versions, in text and tokens")
+    diff.add_argument("name", metavar="NAME")
+    diff.add_argument("before", metavar="A", help="a version or a label")
+    diff.add_argument("after", metavar="B", help="a version or a label")
+    diff.add_argument("--model", default=DEFAULT_MODEL, help="whose tokens (%(default)s)")
+    label = verbs.add_parser("label", help="move a label: this is how a version is rolled back")
+    label.add_argument("name", metavar="NAME")
+    label.add_argument("label", metavar="LABEL")
+    label.add_argument("at", metavar="VERSION|LABEL", help="where it shall stand")
+    for verb in (push, listed, show, diff, label):
+        verb.add_argument("--project", default="", help="another project than the key's own")
+        verb.add_argument("--url", help=f"a running collector ({URL_SETTING}; {MAIN_URL})")
+        verb.add_argument("--key", help=f"a key; an admin's to write (better in {KEY_SETTING})")
+        verb.add_argument("--json", action="store_true", help="print the answer as JSON")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Do what the verb says."""
+    answer = _ACTIONS[args.verb](args)
+    if args.json:
+        json.dump(answer, sys.stdout, indent=2)
+        sys.stdout.write("\n")
+        return 0
+    for line in _TELLERS[args.verb](answer, args):
+        sys.stdout.write(_CONTROLS.sub("\N{REPLACEMENT CHARACTER}", line) + "\n")
+    return 0
+
+
+def _push(args: argparse.Namespace) -> dict[str, Any]:
+    # All of them are read before the first is sent: a folder is not pushed by half.
+    files = read_prompt_files(args.path, args.name)
+    done = []
+    for file in files:
+        body = {
+            "name": file.name,
+            "template": file.template.content,
+            "note": args.note or file.note,
+        }
+        pushed = _ask(args, "POST", "push", {}, body)
+        if args.label:
+            pushed["moved"] = _move(args, file.name, args.label, pushed["version"])
+        done.append(pushed)
+    return {"pushed": done}
+
+
+def _list(args: argparse.Namespace) -> dict[str, Any]:
+    if args.name:
+        return _ask(args, "GET", "history", {"name": args.name})
+    return _ask(args, "GET", "library", {})
+
+
+def _show(args: argparse.Namespace) -> dict[str, Any]:
+    return _fetch(args, args.name, args.at)
+
+
+def _diff(args: argparse.Namespace) -> dict[str, Any]:
+    before, after = (_fetch(args, args.name, at) for at in (args.before, args.after))
+    found = [count(write_lines(_template_of(one)), args.model) for one in (before, after)]
+    return {"before": before, "after": after, "tokens": found, "estimate": args.model}
+
+
+def _label(args: argparse.Namespace) -> dict[str, Any]:
+    version = int(args.at) if _is_number(args.at) else _fetch(args, args.name, args.at)["version"]
+    return _move(args, args.name, args.label, version)
+
+
+def _move(args: argparse.Namespace, name: str, label: str, version: int) -> dict[str, Any]:
+    asked = {"name": name, "label": label, "version": version}
+    moved = _ask(args, "POST", "label", {}, asked)
+    if moved["before"] and moved["before"] != moved["after"]:
+        ends = [_fetch(args, name, str(moved[end])) for end in ("before", "after")]
+        moved["variables"] = list(tell_variables(*map(_template_of, ends)))
+    return moved
+
+
+def _fetch(args: argparse.Namespace, name: str, at: str) -> dict[str, Any]:
+    key = "version" if _is_number(at) else "label"
+    return _ask(args, "GET", "template", {"name": name, key: at})
+
+
+def _ask(
+    args: argparse.Namespace,
+    method: str,
+    path: str,
+    fields: Mapping[str, str],
+    body: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
+    url = args.url or os.environ.get(URL_SETTING) or MAIN_URL
+    key = args.key or os.environ.get(KEY_SETTING, "")
+    headers = {"Authorization": f"Bearer {key}"} if key else {}
+    named = {**fields, **({"project": args.project} if args.project else {})}
+    sent = None
+    if body is not None:
+        sent, headers["Content-Type"] = json.dumps(body).encode(), "application/json"
+    with open_connection(url, _TIMEOUT_S) as connection:
+        connection.request(method, f"/api/v1/prompts/{path}?{urlencode(named)}", sent, headers)
+        response = connection.getresponse()
+        status, found = response.status, response.read()
+    try:
+        answer = json.loads(found)
+    except ValueError as error:
+        raise CollectorError(f"something else answers at {url}", START) from error
+    if status == http.client.OK and isinstance(answer, dict):
+        return answer
+    told = str(answer.get("error", status)) if isinstance(answer, dict) else str(status)
+    if status == http.client.UNAUTHORIZED:
+        raise CollectorError(told, f"set {KEY_SETTING} or --key")
+    raise CollectorError(told)
+
+
+def _tell_push(answer: Mapping[str, Any], args: argparse.Namespace) -> Iterator[str]:
+    for pushed in answer["pushed"]:
+        state = "new" if pushed["new"] else "as it was pushed before"
+        yield f"{pushed['name']}: version {pushed['version']}, {state}"
+        if "moved" in pushed:
+            yield from (f"  {line}" for line in _tell_label(pushed["moved"], args))
+    if not args.label and any(pushed["new"] for pushed in answer["pushed"]):
+        yield "a new version is in use when a label is moved: watchpost prompts label NAME LABEL N"
+
+
+def _tell_list(answer: Mapping[str, Any], args: argparse.Namespace) -> Iterator[str]:
+    if args.name:
+        yield from _tell_history(answer)
+        return
+    rows = [("name", "newest", "labels", "kind", "since", "note")]
+    for found in answer["prompts"]:
+        labels = ", ".join(f"{label} {at}" for label, at in found["labels"].items())
+        newest, since = str(found["version"]), _shorten(found["created"])
+        rows.append((found["name"], newest, labels, found["kind"], since, found["note"]))
+    yield from _tabulate(rows)
+
+
+def _tell_history(answer: Mapping[str, Any]) -> Iterator[str]:
+    rows = [("version", "labels", "hash", "since", "note")]
+    for found in answer["versions"]:
+        number, labels = str(found["version"]), ", ".join(found["labels"])
+        since = _shorten(found["created"])
+        rows.append((number, labels, found["sha"][:12], since, found["note"]))
+    yield from _tabulate(rows)
+    for move in answer["moves"]:
+        yield f"{_shorten(move['moved'])}  {move['label']} moved to {move['version']}"
+
+
+def _tell_show(answer: Mapping[str, Any], args: argparse.Namespace) -> Iterator[str]:
+    yield f"{_name(answer)}, {answer['kind']}, since {_shorten(answer['created'])}"
+    if answer["note"]:
+        yield f"note: {answer['note']}"
+    yield ""
+    yield from write_lines(_template_of(answer))
+
+
+def _tell_diff(answer: Mapping[str, Any], args: argparse.Namespace) -> Iterator[str]:
+    before, after = answer["before"], answer["after"]
+    yield f"{_name(before)} -> {_name(after)}"
+    if before["sha"] == after["sha"]:
+        yield "the same template"
+        return
+    yield from tell_difference(_template_of(before), _template_of(after), args.model)
+
+
+def _tell_label(moved: Mapping[str, Any], args: argparse.Namespace) -> Iterator[str]:
+    what, before, after = f"{moved['label']} of {moved['name']}", moved["before"], moved["after"]
+    if before == after:
+        yield f"{what} stands at {after} already"
+    elif before:
+        yield f"{what} moved from {before} to {after}"
+    else:
+        yield f"{what} stands at {after} (it stood nowhere)"
+    yield from moved.get("variables", ())
+
+
+def _tabulate(rows: Sequence[tuple[str, ...]]) -> Iterator[str]:
+    # What people wrote may hold anything; a table has one line a row.
+    shown = [tuple(" ".join(cell.split()) for cell in row) for row in rows]
+    yield from format_columns(shown).splitlines()
+
+
+def _name(found: Mapping[str, Any]) -> str:
+    labels = f" ({', '.join(found['labels'])})" if found["labels"] else ""
+    return f"{found['name']} version {found['version']}{labels}"
+
+
+def _template_of(found: Mapping[str, Any]) -> Template:
+    return read_template(found["template"])
+
+
+def _is_number(at: str) -> bool:
+    return at.isascii() and at.isdigit()
+
+
+def _shorten(moment: str) -> str:
+    """A moment without fractions of a second."""
+    return moment[:19].replace("T", " ")
+
+
+_ACTIONS = {"push": _push, "list": _list, "show": _show, "diff": _diff, "label": _label}
+_TELLERS = {
+    "push": _tell_push,
+    "list": _tell_list,
+    "show": _tell_show,
+    "diff": _tell_diff,
+    "label": _tell_label,
+}
