@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import dataclass
+from decimal import Decimal
 from numbers import Real
 from typing import Any
 
@@ -99,7 +100,9 @@ def score(
         runtime = active()
         if runtime.deliver is None or not found.has_trace:
             SHIELD.tell_once(
-                "score", "a score was given where nothing is recorded: call watchpost.configure()"
+                "score",
+                "a score was given where nothing is recorded: call watchpost.configure() first, "
+                "and give trace= outside of what is observed",
             )
             return
         runtime.deliver(found.as_event("sdk", runtime.clock()))
@@ -124,16 +127,15 @@ def make_score(
         kind=chosen,
         value=number,
         label=label,
-        # A comment is cut rather than refused: it is the one text somebody else wrote.
-        comment="" if comment is None else str(comment)[:MOST_COMMENT],
+        comment=_read_comment(comment),
         author=_read_text("author", author or "", MOST_LABEL),
     )
 
 
 def _read_value(value: Any, kind: Any) -> tuple[str, float | None, str]:
     """Kind, number and label of a value."""
-    if hasattr(value, "item") and not isinstance(value, str):
-        value = value.item()  # a scalar of numpy or torch
+    if hasattr(value, "item"):
+        value = _unwrap(value)
     if kind is None:
         kind = BOOLEAN if isinstance(value, bool) else CATEGORY if _is_text(value) else NUMBER
     if kind == BOOLEAN:
@@ -145,9 +147,27 @@ def _read_value(value: Any, kind: Any) -> tuple[str, float | None, str]:
         return CATEGORY, None, _read_text("value", value, MOST_LABEL, needed=True)
     if kind != NUMBER:
         raise ConfigError("kind", kind, f"use one of {', '.join(KINDS)}")
-    if not isinstance(value, Real) or isinstance(value, bool) or not math.isfinite(value):
+    number = _read_number(value)
+    if number is None or not math.isfinite(number):
         raise ConfigError("value", value, "give a finite number, True, False or a word")
-    return NUMBER, float(value), ""
+    return NUMBER, number, ""
+
+
+def _unwrap(value: Any) -> Any:
+    """The plain value of a scalar of numpy or torch; anything else as it is."""
+    try:
+        return value.item()
+    except Exception:
+        raise ConfigError("value", type(value).__name__, "give one number, not several") from None
+
+
+def _read_number(value: Any) -> float | None:
+    if isinstance(value, bool) or not isinstance(value, Real | Decimal):
+        return None
+    try:
+        return float(value)
+    except OverflowError:
+        return None
 
 
 def _is_text(value: Any) -> bool:
@@ -157,7 +177,21 @@ def _is_text(value: Any) -> bool:
 def _read_text(what: str, value: Any, most: int, *, needed: bool = False) -> str:
     if not isinstance(value, str) or len(value) > most or (needed and not value.strip()):
         raise ConfigError(what, value, f"give a text of up to {most} characters")
-    return value
+    return _heal(value)
+
+
+def _read_comment(value: Any) -> str:
+    """The comment, cut rather than refused: it is the one text that somebody else wrote."""
+    if value is None:
+        return ""
+    if not isinstance(value, str):
+        raise ConfigError("comment", type(value).__name__, "give a text")
+    return _heal(value[:MOST_COMMENT])
+
+
+def _heal(text: str) -> str:
+    """The text without halves of characters, which no protocol can say."""
+    return text.encode("utf-8", "replace").decode()
 
 
 def _read_id(what: str, value: Any, digits: int) -> str:

@@ -113,6 +113,15 @@ def test_who_has_no_key_for_it_writes_no_score(locked: RunningServer, trace: str
     assert post(locked, told, INGEST).status == 200
 
 
+def test_half_a_character_does_not_cost_the_score(locked: RunningServer, trace: str) -> None:
+    told = f'{{"trace": "{trace}", "name": "s", "value": 1, "comment": "a\\ud800b"}}'.encode()
+
+    assert post(locked, told, INGEST).status == 200
+
+    [score] = read(locked, trace)
+    assert score["comment"] == "a?b"
+
+
 @pytest.mark.parametrize(
     ("told", "status", "named"),
     [
@@ -224,6 +233,8 @@ def test_without_keys_only_pages_of_this_machine_write(server: RunningServer, tr
     }
 
     assert list(statuses.values()) == [403, 403, 200, 200]
+    foreign = {"origin": "https://shop.example"}
+    assert server.request("GET", PATH, headers=foreign).status == 403
     rebound = {"content-type": "application/json", "host": "evil.example"}
     assert server.request("POST", PATH, told, rebound).status == 421
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Callable, Iterator
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import numpy
 import pytest
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
@@ -83,6 +85,9 @@ def test_a_score_arrives_as_the_event_of_the_conventions(
     ("value", "kind", "told"),
     [
         (3, None, ("number", 3.0, None)),
+        (Decimal("0.5"), None, ("number", 0.5, None)),
+        (numpy.float32(0.5), None, ("number", 0.5, None)),
+        (numpy.bool_(True), None, ("boolean", 1.0, None)),
         (True, None, ("boolean", 1.0, None)),
         (False, None, ("boolean", 0.0, None)),
         ("up", "boolean", ("boolean", 1.0, None)),
@@ -114,6 +119,9 @@ def test_the_kind_is_told_by_the_value_unless_it_is_given(
         ({"name": 5}, "name"),
         ({"value": float("nan")}, "value"),
         ({"value": None}, "value"),
+        ({"value": 10**400}, "value"),
+        ({"value": numpy.zeros(2)}, "value"),
+        ({"comment": 5}, "comment"),
         ({"value": "w" * 201}, "value"),
         ({"value": True, "kind": "number"}, "value"),
         ({"value": 2, "kind": "boolean"}, "value"),

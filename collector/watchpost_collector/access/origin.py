@@ -29,8 +29,8 @@ class OriginGuard:
     """Wraps `app`. `hosts` are names we also answer to beside loopback; '*' accepts any name.
 
     `forms` accepts form and text bodies (ClickHouse clients send them); `links` lets a link on
-    another site open a page of ours. Who answers at one of the paths `open_to` asks for the origin
-    there by itself: pages of other sites are meant to write to it.
+    another site open a page of ours. Who takes what is posted to one of the paths `open_to` looks
+    at the origin by itself: pages of other sites are meant to write there, and read nothing.
     """
 
     def __init__(
@@ -68,7 +68,7 @@ class OriginGuard:
             return 400, "the Host or Origin header is repeated"
         if not self._answers_to(headers.get("host", "")):
             return 421, "this host name is not served here: add it with --host or --allow-host"
-        if scope["type"] == "http" and scope["path"] in self._open_to:
+        if scope["path"] in self._open_to and scope.get("method") in ("POST", "OPTIONS"):
             return None
         same = is_same_origin(headers)
         if same is False or self._is_foreign_fetch(scope, headers):

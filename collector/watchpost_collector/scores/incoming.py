@@ -58,16 +58,13 @@ def write_request(scores: Sequence[Score], source: str, time_ns: int) -> bytes:
 def _read_score(entry: Any) -> Score:
     if not isinstance(entry, dict) or not set(entry) <= set(_FIELDS):
         raise Refusal(400, "this is no score", f"send an object with {', '.join(_FIELDS)}")
-    comment = entry.get("comment")
-    if not isinstance(comment, str | None):
-        raise Refusal(400, "comment is no text", "send a text, or leave it out")
     try:
         score = make_score(
             entry.get("name"),
             entry.get("value"),
             trace=entry.get("trace"),
             span=entry.get("span"),
-            comment=comment,
+            comment=entry.get("comment"),
             kind=entry.get("kind"),
             author=entry.get("author"),
         )
