@@ -27,9 +27,14 @@ def _bucket(time: str) -> str:
     return f"intDiv(toUnixTimestamp({time}), {{bucket:UInt32}}) * {{bucket:UInt32}} * 1000 as at"
 
 
+_LEVELS = (0.5, 0.95)
+
+
 def _quantile(level: float, state: str) -> str:
     """Milliseconds out of a rollup's histogram of logarithms; null where nothing was counted."""
-    merged = f"exp(quantileTimingMerge({level})(u.{state}) / 1500) - 1"
+    # One and the same merging for every level: the engine does it once.
+    place = _LEVELS.index(level) + 1
+    merged = f"exp(quantilesTimingMerge{_LEVELS}(u.{state})[{place}] / 1500) - 1"
     return f"if(isNaN({merged}), null, {merged})"
 
 
@@ -225,9 +230,25 @@ from guards_hourly as u
 where {_TOUCHED} and u.tripped > 0
 """  # noqa: S608
 
+# One trace is found by its id once, among the spans; what else is known of it is read by its time
+# too, so that it is not looked for through every day. What came without its spans (they were
+# sampled out) is looked for everywhere: then the time is open.
+_OF_TRACE = (
+    """({project:String} = '' or project = {project:String}) and trace_id = {trace:String}"""
+)
+_IN_ITS_TIME = f"{_OF_TRACE} and start >= {_SINCE} and start < {_UNTIL}"
+
+TRACE_EXTENT = f"""
+select count() as spans, countIf(status = 'error') as errors,
+    toUnixTimestamp64Milli(toDateTime64(min(start), 3, 'UTC')) as first_ms,
+    toUnixTimestamp64Milli(toDateTime64(max(start), 3, 'UTC')) as last_ms
+from spans
+where {_OF_TRACE}
+"""  # noqa: S608
+
 # A trace's spans come with what the accounting knows of them; `generations` holds only
 # the calls that count, so a wrapper has no cost here either.
-TRACE_SPANS = """
+TRACE_SPANS = f"""
 select spans.span_id as span_id, spans.parent_span_id as parent_span_id, spans.name as name,
     spans.kind as kind, spans.service as service, spans.start as start,
     toUnixTimestamp64Nano(spans.start) / 1000000 as start_ms, spans.duration_ms as duration_ms,
@@ -236,66 +257,51 @@ select spans.span_id as span_id, spans.parent_span_id as parent_span_id, spans.n
     generations.price_state as price_state, generations.blocked as blocked,
     generations.span_id != '' as counted
 from (
-    select * from spans
-    where ({project:String} = '' or project = {project:String}) and trace_id = {trace:String}
-    order by start limit {limit:UInt32}
+    select span_id, parent_span_id, name, kind, service, start, duration_ms, status from spans
+    where {_IN_ITS_TIME}
+    order by start limit {{limit:UInt32}}
 ) as spans
 left join (
-    select * from generations
-    where ({project:String} = '' or project = {project:String}) and trace_id = {trace:String}
+    select span_id, model, cost, input_tokens, output_tokens, price_state, blocked
+    from generations
+    where {_IN_ITS_TIME}
 ) as generations on generations.span_id = spans.span_id
 order by start, span_id
-"""
+"""  # noqa: S608
 
-TRACE_TOTALS = """
+TRACE_TOTALS = f"""
 select count() as calls, sum(cost) as cost,
     countIf(price_state = 'unpriced') as unpriced,
     sum(input_tokens) as input_tokens, sum(output_tokens) as output_tokens,
     max(session_id) as session_id, max(user_id) as user_id
 from generations
-where ({project:String} = '' or project = {project:String}) and trace_id = {trace:String}
-"""
+where {_IN_ITS_TIME}
+"""  # noqa: S608
 
-TRACE_SPAN_COUNT = """
-select count() as spans, countIf(status = 'error') as errors
-from spans
-where ({project:String} = '' or project = {project:String}) and trace_id = {trace:String}
-"""
+TRACE_VERDICTS = f"""
+select span_id, guard, label, direction, action, tripped, failed, probability, threshold,
+    duration_ms
+from verdicts
+where {_IN_ITS_TIME}
+order by tripped desc, guard, direction, label
+limit 2000
+"""  # noqa: S608
 
-SPAN = """
-select * from spans
-where ({project:String} = '' or project = {project:String})
-    and trace_id = {trace:String} and span_id = {span:String}
-order by start limit 1
-"""
+_OF_SPAN = f"{_IN_ITS_TIME} and span_id = {{span:String}}"
 
-SPAN_CALL = """
-select * from generations
-where ({project:String} = '' or project = {project:String})
-    and trace_id = {trace:String} and span_id = {span:String}
-order by start limit 1
-"""
+SPAN = f"select * from spans where {_OF_SPAN} order by start limit 1"  # noqa: S608
+SPAN_CALL = f"select * from generations where {_OF_SPAN} order by start limit 1"  # noqa: S608
 
-# Content may be large: no more of it is read than is shown.
-SPAN_CONTENT = """
+# Content may be large: no more of it is read than is shown. It lies by trace, not by time.
+SPAN_CONTENT = f"""
 select substringUTF8(input_messages, 1, 2000000) as input_messages,
     substringUTF8(output_messages, 1, 2000000) as output_messages,
     substringUTF8(system_instructions, 1, 200000) as system_instructions,
     substringUTF8(tool_definitions, 1, 200000) as tool_definitions
 from messages
-where ({project:String} = '' or project = {project:String})
-    and trace_id = {trace:String} and span_id = {span:String}
+where {_OF_TRACE} and span_id = {{span:String}}
 limit 1
-"""
-
-TRACE_VERDICTS = """
-select span_id, guard, label, direction, action, tripped, failed, probability, threshold,
-    duration_ms
-from verdicts
-where ({project:String} = '' or project = {project:String}) and trace_id = {trace:String}
-order by tripped desc, guard, direction, label
-limit 2000
-"""
+"""  # noqa: S608
 
 # Named queries, so that a test can run every one of them.
 ALL = {name: sql for name, sql in globals().items() if name.isupper() and not name.startswith("_")}

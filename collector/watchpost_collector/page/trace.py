@@ -23,6 +23,8 @@ from watchpost_collector.page.scores import TRACE_SCORES, draw_chips
 from watchpost_collector.page.tree import Step, arrange
 
 SPAN_LIMIT = 500
+_DAY_MS = 86_400_000
+_END_OF_TIME_MS = 4_102_444_800_000  # the year 2100
 INDENT_PX = 15
 INDENT_LEVELS = 12
 log = logging.getLogger(__name__)
@@ -42,22 +44,31 @@ class Trace:
 
 def read_trace(reader: Reader, project: str, trace_id: str) -> Trace:
     """The trace's spans in order of start, its sums, its verdicts by span and its scores."""
-    bound = {"project": project, "trace": trace_id, "limit": SPAN_LIMIT}
+    bound: Row = {"project": project, "trace": trace_id, "limit": SPAN_LIMIT}
+    [extent] = read_rows(reader, queries.TRACE_EXTENT, bound)
+    bound |= _choose_time(extent)
     [totals] = read_rows(reader, queries.TRACE_TOTALS, bound)
-    [stored] = read_rows(reader, queries.TRACE_SPAN_COUNT, bound)
     verdicts: dict[str, list[Row]] = {}
     for row in read_rows(reader, queries.TRACE_VERDICTS, bound):
         verdicts.setdefault(row["span_id"], []).append(row)
     spans = read_rows(reader, queries.TRACE_SPANS, bound)
     scores = read_rows(reader, TRACE_SCORES, bound)
-    return Trace(spans, totals, int(stored["spans"]), int(stored["errors"]), verdicts, scores)
+    return Trace(spans, totals, int(extent["spans"]), int(extent["errors"]), verdicts, scores)
+
+
+def _choose_time(extent: Row) -> dict[str, int]:
+    """A day around a trace's spans, since those of its calls may be missing; all time for none."""
+    if not extent["spans"]:
+        return {"since": 0, "until": _END_OF_TIME_MS}
+    return {"since": extent["first_ms"] - _DAY_MS, "until": extent["last_ms"] + _DAY_MS}
 
 
 def read_detail(
-    reader: Reader, project: str, trace_id: str, span_id: str, verdicts: list[Row]
+    reader: Reader, project: str, trace_id: str, span: Row, verdicts: list[Row]
 ) -> SpanDetail | None:
-    """Everything about one span, or None when it is not there."""
-    bound = {"project": project, "trace": trace_id, "span": span_id}
+    """Everything about one span of a trace, or None when it is not there."""
+    bound = {"project": project, "trace": trace_id, "span": span["span_id"]}
+    bound |= {"since": int(span["start_ms"]) - 1, "until": int(span["start_ms"]) + 2}
     spans = read_rows(reader, queries.SPAN, bound)
     if not spans:
         return None
@@ -76,6 +87,7 @@ class TracePage:
         self._project = project
         self._trace_id = trace_id
         self._rows: dict[str, ui.element] = {}
+        self._spans: dict[str, Row] = {}
         self._chosen = ""
         draw_frame("/traces", theme)
         self._main = box("main", "wp", "trace")
@@ -100,6 +112,7 @@ class TracePage:
                 return
             self._verdicts = trace.verdicts
             self._scores = trace.scores
+            self._spans = {row["span_id"]: row for row in trace.spans}
             self._draw_head(trace)
             with box("div", "wp-split"):
                 with box("section", "wp-card"):
@@ -193,7 +206,12 @@ class TracePage:
         self._rows[span_id].classes(add="here")
         verdicts = self._verdicts.get(span_id, [])
         detail = await asyncio.to_thread(
-            read_detail, self._reader, self._project, self._trace_id, span_id, verdicts
+            read_detail,
+            self._reader,
+            self._project,
+            self._trace_id,
+            self._spans[span_id],
+            verdicts,
         )
         if self._chosen != span_id:
             return

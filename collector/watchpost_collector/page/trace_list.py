@@ -8,7 +8,7 @@ from watchpost_collector.page.filters import PAGE_ROWS, Filters, Window, bind
 from watchpost_collector.page.reading import Reader, Row, read_rows
 
 _FIRST_WIDTH_MS = 900_000
-_GROWTH = 8
+_GROWTH, _MOST_GROWTH = 8, 64
 # A window is searched so much further back, to tell a trace's beginning from its middle: one that
 # pauses for longer between two spans may be listed by its later part.
 _MARGIN_MS = 900_000
@@ -41,7 +41,12 @@ def _find(reader: Reader, filters: Filters, window: Window) -> list[Row]:
         found = read_rows(reader, sql, {**bound, "needle": needle})
         if whole or len(found) > PAGE_ROWS:
             return found
-        width *= _GROWTH
+        width *= _choose_growth(len(found))
+
+
+def _choose_growth(found: int) -> int:
+    """How much wider to look, by how much of a page the last window gave: twice what that asks."""
+    return min(max(2 * PAGE_ROWS // max(found, 1), _GROWTH), _MOST_GROWTH)
 
 
 def choose_narrowings(filters: Filters) -> tuple[list[str], str]:

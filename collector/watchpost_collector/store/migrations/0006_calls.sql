@@ -54,4 +54,7 @@ select
     -- is known, because they may come apart from it, as events.
     multiIf(has_content or other_span_id = '', trace_id, other_trace_id = '', trace_id, other_trace_id) as content_trace_id,
     if(has_content or other_span_id = '', span_id, other_span_id) as content_span_id
-from {database}.calls final where counted;
+from {database}.calls final where counted
+-- All versions of a row share its hour and so its month: a month is merged by itself, and the others
+-- are not read at all.
+settings do_not_merge_across_partitions_select_final = 1;
