@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import stat
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from decimal import Decimal
 from pathlib import Path
@@ -26,6 +28,16 @@ from watchpost.scores import MOST_COMMENT
 
 TRACE, SPAN = "ab" * 16, "cd" * 8
 CARD = "4111 1111 1111 1111"
+PROGRAM = """
+import os, sys, warnings, watchpost
+warnings.simplefilter("ignore", DeprecationWarning)
+watchpost.configure(endpoint=sys.argv[1], data_dir=sys.argv[2], service="shop")
+watchpost.score("parent", 1, trace="ab" * 16)
+child = os.fork()
+watchpost.score("child" if child == 0 else "after", 1, trace="ab" * 16)
+if child:
+    os.waitpid(child, 0)
+"""
 SetUp = Callable[..., ExportProcessor]
 
 
@@ -270,3 +282,26 @@ def test_events_carry_whose_they_are(collector: StandInCollector, set_up: SetUp)
     assert {pair.key: pair.value.string_value for pair in holder.resource.attributes} == {
         "service.name": "shop"
     }
+
+
+def test_scores_given_last_arrive_from_every_process_though_nobody_flushes(
+    collector: StandInCollector, tmp_path: Path
+) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM, collector.url, str(tmp_path)],
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+
+    assert done.returncode == 0, done.stderr
+    sent = sorted(str(told["gen_ai.evaluation.name"]) for _, _, told in collector.events())
+    assert sent == ["after", "child", "parent"]
+    [service] = {
+        pair.value.string_value
+        for request in collector.log_requests
+        for holder in request.resource_logs
+        for pair in holder.resource.attributes
+        if pair.key == "service.name"
+    }
+    assert service == "shop"
