@@ -28,6 +28,7 @@ class Chat(ProviderCase):
     cost_usd = "0.008015"
     finish = "complete"
     tool_finish = "tool_call"
+    opening = 2
     error_type = "BadRequestError"
 
     def connect(self, url: str, is_async: bool) -> Any:

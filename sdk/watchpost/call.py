@@ -46,8 +46,9 @@ class Call:
 
     __slots__ = (
         *("body", "chunks", "context", "policy", "provider", "retries", "rulings", "runtime"),
-        *("scope", "server", "span", "streaming", "_blocked", "_ended", "_error", "_first_ns"),
-        *("_kept", "_name", "_origin", "_result", "_started_ns", "_stream_end", "_weight"),
+        *("scope", "server", "span", "streaming", "_answer", "_blocked", "_ended", "_error"),
+        *("_first_ns", "_kept", "_name", "_origin", "_result", "_started_ns", "_stream_end"),
+        "_weight",
     )
 
     def __init__(
@@ -69,6 +70,7 @@ class Call:
         self._name = name
         self._kept: dict[str, Any] = {}
         self._result: Result | None = None
+        self._answer: Any = None
         self._first_ns = 0
         self._error: BaseException | None = None
         self._blocked = self._ended = False
@@ -165,6 +167,7 @@ class Call:
     def complete(self, result: Any) -> None:
         """End with a whole result."""
         if result is not None and self.span.is_recording():
+            self._answer = result
             with SHIELD:
                 self._result = self.provider.read_result(result)
         self.end()
@@ -187,7 +190,8 @@ class Call:
 
     def _describe(self) -> None:
         if self.scope is not None:
-            self.scope.count_generation(self._result.id if self._result else "")
+            self.scope.count_generation(self._result.id if self._result else "", self._answer)
+        self._answer = None
         if not self.span.is_recording():
             return
         if self._error is not None:
@@ -293,7 +297,12 @@ def _answers(decision: Decision) -> Visit:
 
 
 def _http_status(error: BaseException | None) -> int:
-    """The status a client's error tells: by itself, by its response, or as botocore keeps it."""
+    """The status an error tells, or the one it was raised from, where a client wraps errors."""
+    return _own_status(error) or _own_status(getattr(error, "__cause__", None))
+
+
+def _own_status(error: BaseException | None) -> int:
+    """The status as an error has it itself, or in its response, or as botocore keeps it."""
     response = getattr(error, "response", None)
     status = getattr(error, "status_code", None) or getattr(response, "status_code", None)
     if isinstance(response, dict):

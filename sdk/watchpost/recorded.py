@@ -116,6 +116,8 @@ def _read_fresh(scope: Scope, output: Any) -> list[Read]:
     if _is_read(output) and all(output is not response for response, _ in responses):
         responses.append((output, scope.runtime.clock()))
     for response, time_ns in responses:
+        if any(response is seen for seen in scope.seen_objects):
+            continue
         if isinstance(response, Read):
             fresh.append(response)
         elif (provider := _find(response)) is None:

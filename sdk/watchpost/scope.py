@@ -7,6 +7,7 @@ providers' formats; what a function returned is read by `recorded`.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Mapping
 from contextvars import ContextVar, Token
 from dataclasses import dataclass, field, replace
@@ -38,6 +39,8 @@ R = TypeVar("R")
 _EMPTY = Origin()
 _FIELDS = ("prompt", "version", "template", "session", "user", "tags")
 _OF_PROMPTS = ("prompt", "version", "template")
+# What a function returns is among the last answers it got; older ones need not be kept for it.
+_SEEN_OBJECTS = 16
 
 # The prompt last named in this task or thread, and the scope it was named in: tasks that share a
 # scope may each be at a prompt of their own.
@@ -64,6 +67,7 @@ class Scope:
             "recorded",
             "runtime",
             "seen",
+            "seen_objects",
             "span",
             "started_ns",
             "weight",
@@ -87,6 +91,7 @@ class Scope:
         declare(settings.policy)
         self.generations = 0
         self.seen: set[str] = set()
+        self.seen_objects: deque[Any] = deque(maxlen=_SEEN_OBJECTS)
         self.recorded: list[tuple[Any, int]] = []
         self.generation: Generation | None = None
         self.inputs: Any = None
@@ -122,13 +127,18 @@ class Scope:
         if self.span.is_recording() and self.runtime.content:
             self.inputs, self.weight = snapshot(inputs)
 
-    def count_generation(self, response_id: str) -> None:
-        """A model call inside was recorded by itself: this scope and those around carry none."""
+    def count_generation(self, response_id: str, response: Any = None) -> None:
+        """A model call inside was recorded by itself: this scope and those around carry none.
+
+        A response that has no id is known again by being the same object.
+        """
         scope: Scope | None = self
         while scope is not None:
             scope.generations += 1
             if response_id:
                 scope.seen.add(response_id)
+            elif response is not None:
+                scope.seen_objects.append(response)
             scope = scope.parent
 
     def record(self, response: Any) -> None:

@@ -191,15 +191,16 @@ def is_stream(value: Any) -> bool:
     """Whether a function returned something that will be read later, piece by piece."""
     if isinstance(value, GeneratorType | AsyncGeneratorType | Followed | AsyncFollowed):
         return True
-    return _is_client_stream(value)
+    return _is_shell(value) or bool(_find_iterator(value))
 
 
 def follow(value: Any, follower: Follower) -> Any:
     """The same stream, followed: a client's own object where it is one, else a wrapper."""
-    if _is_client_stream(value):
-        inner = value._iterator
-        wrap = AsyncFollowed if hasattr(inner, "__anext__") else Followed
-        return replace_iterator(value, wrap(inner, follower), follower)
+    if _is_shell(value):
+        value._followed = _wrap(value._followed, follower)
+        return value
+    if name := _find_iterator(value):
+        return replace_iterator(value, _wrap(getattr(value, name), follower), follower)
     if isinstance(value, AsyncGeneratorType | AsyncFollowed):
         return AsyncFollowedGenerator(value, follower)
     return FollowedGenerator(value, follower)
@@ -207,7 +208,7 @@ def follow(value: Any, follower: Follower) -> Any:
 
 def replace_iterator(stream: Any, iterator: Any, follower: Follower) -> Any:
     """Put an iterator into a client's stream object, and hear of it being closed."""
-    stream._iterator = iterator
+    setattr(stream, _find_iterator(stream) or "_iterator", iterator)
     # Through a weak reference: a cycle would keep a dropped stream, and its span, open.
     itself, earlier = weakref.ref(stream), stream.__dict__.get("close")
 
@@ -231,7 +232,19 @@ def replace_iterator(stream: Any, iterator: Any, follower: Follower) -> Any:
     return stream
 
 
-def _is_client_stream(value: Any) -> bool:
-    """Whether this looks like the stream object of an OpenAI-style client."""
+def _wrap(inner: Any, follower: Follower) -> Any:
+    return (AsyncFollowed if hasattr(inner, "__anext__") else Followed)(inner, follower)
+
+
+def _is_shell(value: Any) -> bool:
+    """Whether a patched client handed this out: what follows it is in a slot of its own."""
+    # Its type says so, and not the type it claims to be.
+    return hasattr(type(value), "_followed")
+
+
+def _find_iterator(value: Any) -> str:
+    """Where a client's stream object keeps what it reads from; empty for anything else."""
     is_iterator = hasattr(value, "__next__") or hasattr(value, "__anext__")
-    return is_iterator and hasattr(value, "response") and hasattr(value, "_iterator")
+    if not is_iterator or not hasattr(value, "response"):
+        return ""
+    return next((name for name in ("_iterator", "generator") if hasattr(value, name)), "")

@@ -1,0 +1,18 @@
+"""The table of clients that the tests in `sdk/clients` ask the same questions: a line for each."""
+
+from __future__ import annotations
+
+import cohere_cases
+import google_cases
+import mistral_cases
+import ollama_cases
+from provider_cases import ProviderCase
+
+CASES: tuple[ProviderCase, ...] = (
+    *google_cases.CASES,
+    *mistral_cases.CASES,
+    *cohere_cases.CASES,
+    *ollama_cases.CASES,
+)
+TOOLED = tuple(case for case in CASES if case.has_tools)
+THINKING = tuple(case for case in CASES if case.thinks)

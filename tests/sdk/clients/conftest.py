@@ -1,0 +1,73 @@
+"""Fixtures of the clients' tests: a server, and every client of the table in every shape."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Iterator
+from typing import Any
+
+import pytest
+from provider_cases import SHAPES, Line, ProviderCase
+from provider_table import CASES, THINKING, TOOLED
+from wire_server import WireServer
+
+Open = Callable[..., Line]
+
+TWO_SHAPES = ("sync", "async stream")
+"""The two that have the least in common."""
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[WireServer]:
+    with WireServer() as running:
+        yield running
+
+
+@pytest.fixture
+async def open_line(server: WireServer) -> AsyncIterator[Open]:
+    """Makes clients that are closed at the end."""
+    server.reset()
+    made: list[Line] = []
+
+    def make(case: ProviderCase, shape: str, **options: Any) -> Line:
+        made.append(Line(case, shape, server, **options))
+        return made[-1]
+
+    yield make
+    for line in made:
+        await line.close()
+
+
+@pytest.fixture(params=SHAPES)
+def shape(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture(params=CASES, ids=repr)
+def line(request: pytest.FixtureRequest, shape: str, open_line: Open) -> Line:
+    """Every case in every shape."""
+    return open_line(request.param, shape)
+
+
+@pytest.fixture(params=TOOLED, ids=repr)
+def tooled(request: pytest.FixtureRequest, shape: str, open_line: Open) -> Line:
+    """Every case that knows tools, in every shape."""
+    return open_line(request.param, shape)
+
+
+@pytest.fixture(params=[(case, shape) for case in CASES for shape in TWO_SHAPES])
+def either(request: pytest.FixtureRequest, open_line: Open) -> Line:
+    """Every case in the two shapes that have the least in common."""
+    return open_line(*request.param)
+
+
+@pytest.fixture(params=[(case, shape) for case in CASES for shape in SHAPES])
+def case_in_shape(request: pytest.FixtureRequest) -> tuple[ProviderCase, str]:
+    """Every case and every shape, for a test that opens the line itself."""
+    found: tuple[ProviderCase, str] = request.param
+    return found
+
+
+@pytest.fixture(params=[(case, shape) for case in THINKING for shape in TWO_SHAPES])
+def thinking(request: pytest.FixtureRequest, open_line: Open) -> Line:
+    """Every case that tells what was thought, in two shapes."""
+    return open_line(*request.param)
