@@ -25,10 +25,15 @@ def open_call(make: Callable[[], Call | None]) -> Call | None:
         return None
     with SHIELD:
         return make()
-    scope = current_scope()
-    if ((scope.policy if scope else None) or active().policy) is not None:
+    if is_guarded():
         raise GuardUnavailable("watchpost", "a call could not be opened")
     return None
+
+
+def is_guarded() -> bool:
+    """Whether a policy is in force here."""
+    scope = current_scope()
+    return ((scope.policy if scope else None) or active().policy) is not None
 
 
 def require_answer(call: Call, parsed: Any) -> Any:

@@ -24,8 +24,9 @@ from watchpost.hold import (
     check_result_off_loop,
 )
 from watchpost.patching.adapter import Adapter, Undo, attach_once, put_into
+from watchpost.patching.arguments import open_typed
 from watchpost.patching.open_response import follow_response, follow_response_async
-from watchpost.patching.opening import open_call, require_answer
+from watchpost.patching.opening import is_guarded, open_call, require_answer
 from watchpost.patching.stream_usage import AsyncShorn, Shorn, ask_for_usage
 from watchpost.providers import AZURE, find_by_path, name_by_host
 from watchpost.runtime import SHIELD
@@ -69,8 +70,9 @@ def _send(client: Any, request: Any) -> Any:
         call = _open(client, options, kwargs)
         if call is None:
             return request(cast_to, options, *args, **kwargs)
-        if call.has_rules("input"):
-            options = _with_body(options, check_input(call))
+        before = call.body
+        if call.has_rules("input") and check_input(call) is not before:
+            options = _with_body(options, call.body)
         call.keep_request()
         options, is_asked = _ask(client, options, call)
         token = otel.attach(call.context)
@@ -109,8 +111,9 @@ def _send_async(client: Any, request: Any) -> Any:
         call = _open(client, options, kwargs)
         if call is None:
             return await request(cast_to, options, *args, **kwargs)
-        if call.has_rules("input"):
-            options = _with_body(options, await check_input_off_loop(call))
+        before = call.body
+        if call.has_rules("input") and await check_input_off_loop(call) is not before:
+            options = _with_body(options, call.body)
         call.keep_request()
         options, is_asked = _ask(client, options, call)
         token = otel.attach(call.context)
@@ -167,6 +170,9 @@ def _open(client: Any, options: Any, kwargs: Mapping[str, Any]) -> Call | None:
     def make() -> Call:
         extra = getattr(options, "extra_json", None)
         sent = body if extra is None else {**body, **extra}
+        if is_guarded():
+            # A model's own words are handed back as objects, in which guards would see no text.
+            sent = open_typed(sent)
         host = client.base_url.host
         # Behind a gateway of one's own only the client tells that it is Azure's.
         is_azure = hasattr(client, "_azure_endpoint")
