@@ -106,7 +106,7 @@ def _put_stream(key: str) -> Any:
     return rewrap
 
 
-def _find_host(client: Any) -> str:
+def _find_host(client: Any, body: Mapping[str, Any]) -> str:
     return urlsplit(client.meta.endpoint_url).hostname or ""
 
 

@@ -5,6 +5,7 @@ A client of the first version hands out the second one as `client.v2`, and is se
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -29,7 +30,7 @@ def _is_second(client: Any) -> bool:
     return not _names(client).isdisjoint(_SECOND)
 
 
-def _find_server(client: Any) -> str:
+def _find_server(client: Any, body: Mapping[str, Any]) -> str:
     return urlsplit(str(client._client_wrapper.get_base_url())).hostname or ""
 
 

@@ -70,7 +70,7 @@ def _name(client: Any, body: Mapping[str, Any]) -> str:
     return "gcp.vertex_ai" if is_vertex else google_genai.PROVIDER.name
 
 
-def _find_server(client: Any) -> str:
+def _find_server(client: Any, body: Mapping[str, Any]) -> str:
     return urlsplit(str(client._api_client._http_options.base_url)).hostname or ""
 
 

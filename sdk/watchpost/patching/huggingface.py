@@ -69,7 +69,7 @@ def _default_model(client: Any) -> str:
     return "" if "://" in model else model
 
 
-def _find_host(client: Any) -> str:
+def _find_host(client: Any, body: Mapping[str, Any]) -> str:
     return urlsplit(client.model or "").hostname or ""
 
 

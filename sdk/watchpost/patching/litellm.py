@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import ModuleType
 from typing import Any
+from urllib.parse import urlsplit
 
 from watchpost.patching.adapter import comes_from
 from watchpost.patching.arguments import fill_arguments, is_asked_to_stream, name_arguments
@@ -90,6 +91,11 @@ def _name_provider(module: Any, body: Mapping[str, Any]) -> str:
     return NAMES.get(name, name)
 
 
+def _find_host(module: Any, body: Mapping[str, Any]) -> str:
+    url = body.get("api_base") or body.get("base_url") or getattr(module, "api_base", None)
+    return urlsplit(str(url or "")).hostname or ""
+
+
 def _chat(path: str, kind: str) -> Method:
     return Method(
         path=path,
@@ -99,6 +105,7 @@ def _chat(path: str, kind: str) -> Method:
         streaming=is_asked_to_stream,
         kind=kind,
         name=_name_provider,
+        server=_find_host,
         unwrap=_tell_stream,
     )
 
@@ -115,6 +122,7 @@ def _embedding(path: str, kind: str) -> Method:
         write_body=fill_arguments(_EMBEDDING, litellm_completion.EMBEDDINGS.roots),
         kind=kind,
         name=_name_provider,
+        server=_find_host,
     )
 
 

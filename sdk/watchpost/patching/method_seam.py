@@ -66,7 +66,7 @@ class Method:
     unwrap: Callable[[Any], Any] = _same
     rewrap: Callable[[Any, Any], Any] | None = _replaced
     name: Callable[[Any, Mapping[str, Any]], str] | None = None
-    server: Callable[[Any], str] | None = None
+    server: Callable[[Any, Mapping[str, Any]], str] | None = None
     retries: Callable[[Any], int] | None = None
 
     @property
@@ -205,7 +205,7 @@ def _open(method: Method, client: Any, args: Args, kwargs: Kwargs) -> Call | Non
         if not isinstance(provider, Provider):
             provider = provider(body)
         name = method.name(client, body) if method.name else provider.name
-        server = method.server(client) if method.server else ""
+        server = method.server(client, body) if method.server else ""
         is_streaming = streaming(args, kwargs) if callable(streaming) else streaming
         return Call(provider, name, server, body, bool(is_streaming))
 

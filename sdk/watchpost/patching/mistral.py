@@ -29,7 +29,7 @@ def _name(client: Any, body: Mapping[str, Any]) -> str:
     return _RUN_BY.get("".join(part), mistral.PROVIDER.name)
 
 
-def _find_server(client: Any) -> str:
+def _find_server(client: Any, body: Mapping[str, Any]) -> str:
     return urlsplit(str(client.sdk_configuration.get_server_details()[0])).hostname or ""
 
 

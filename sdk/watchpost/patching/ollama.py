@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from watchpost.patching.adapter import comes_from
@@ -16,7 +17,7 @@ def fits(client: Any) -> bool:
     return comes_from(client, "ollama") and callable(getattr(client, "chat", None))
 
 
-def _find_server(client: Any) -> str:
+def _find_server(client: Any, body: Mapping[str, Any]) -> str:
     while hasattr(client, "_client"):
         client = client._client
     return str(client.base_url.host)

@@ -57,6 +57,14 @@ class StreamShell(_Shell):
     def __next__(self) -> Any:
         return next(self._followed)
 
+    def __getattr__(self, name: str) -> Any:
+        if name in ("__aiter__", "__anext__"):
+            # Some streams can be read either way; this one is being read plainly.
+            raise AttributeError(name)
+        held = super().__getattr__(name)
+        # Some streams are read plainly and can still be closed by an await.
+        return self._close_later(held) if name == "aclose" else held
+
     def __enter__(self) -> StreamShell:
         if hasattr(self._stream, "__enter__"):
             self._stream.__enter__()
@@ -77,6 +85,15 @@ class StreamShell(_Shell):
                 self._stream.close()
         finally:
             self._followed.close()
+
+    def _close_later(self, close: Any) -> Any:
+        async def aclose() -> None:
+            try:
+                await close()
+            finally:
+                self._followed.close()
+
+        return aclose
 
 
 class AsyncStreamShell(_Shell):

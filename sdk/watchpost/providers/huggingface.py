@@ -50,6 +50,21 @@ def owns_token(chunk: Any) -> bool:
     return _is_own(chunk) and get(get(chunk, "token"), "text") is not None
 
 
+def read_chat(result: Any) -> Result:
+    """What came back at once."""
+    return openai_chat.read_result(_open(result))
+
+
+def read_chat_chunks(chunks: Sequence[Any]) -> Result:
+    """What came back in chunks, as far as it was seen."""
+    return openai_chat.read_stream([_open(chunk) for chunk in chunks])
+
+
+def has_chat_output(chunk: Any) -> bool:
+    """Whether a chunk brings anything of the answer."""
+    return openai_chat.has_output(_open(chunk))
+
+
 def read_text_request(body: Mapping[str, Any]) -> Request:
     """What was asked: a text to go on with, or to turn into numbers."""
     asked = body.get("prompt", body.get("text", ""))
@@ -93,10 +108,13 @@ def has_token(chunk: Any) -> bool:
 
 def visit_text(result: Any, visit: Visit) -> None:
     """Show the text of a result, replacing in place."""
-    if visit_field(result, GENERATED, visit):
-        for token in get(get(result, "details"), "tokens", ()):
+    plain = _open(result)
+    if visit_field(plain, GENERATED, visit):
+        for token in get(get(plain, "details"), "tokens", ()):
             # They say it again, one by one.
             put(token, "text", "")
+        if plain is not result:
+            _agree(result, plain)
 
 
 def visit_tokens(chunks: Sequence[Any], visit: Visit) -> None:
@@ -107,12 +125,51 @@ def visit_tokens(chunks: Sequence[Any], visit: Visit) -> None:
         if isinstance(chunks, MutableSequence):
             chunks[:] = [piece["text"] for piece in pieces]
         return
-    if visit_pieces([(get(chunk, "token"), "text") for chunk in chunks], visit):
-        whole = "".join(get(get(chunk, "token"), "text", "") for chunk in chunks)
-        for chunk in chunks:
+    plain = [_open(chunk) for chunk in chunks]
+    if visit_pieces([(get(chunk, "token"), "text") for chunk in plain], visit):
+        whole = "".join(get(get(chunk, "token"), "text", "") for chunk in plain)
+        for chunk, changed in zip(chunks, plain, strict=True):
             # The last one says it all again.
-            if get(chunk, GENERATED):
-                put(chunk, GENERATED, whole)
+            if get(changed, GENERATED):
+                changed[GENERATED] = whole
+            _agree(chunk, changed)
+
+
+def visit_chat(result: Any, visit: Visit) -> None:
+    """Show every text of a chat completion, replacing in place."""
+    plain = _open(result)
+    openai_chat.visit_result(plain, visit)
+    _agree(result, plain)
+
+
+def visit_chat_chunks(chunks: Sequence[Any], visit: Visit) -> None:
+    """Show every text of a streamed one whole, replacing in place."""
+    plain = [_open(chunk) for chunk in chunks]
+    openai_chat.visit_stream(plain, visit)
+    for chunk, changed in zip(chunks, plain, strict=True):
+        _agree(chunk, changed)
+
+
+def _open(value: Any) -> Any:
+    """An object of the client's as a dictionary of its attributes: its own keys lack some."""
+    if isinstance(value, list):
+        return [_open(item) for item in value]
+    return {name: _open(held) for name, held in vars(value).items()} if _is_own(value) else value
+
+
+def _agree(typed: Any, plain: Mapping[str, Any]) -> None:
+    """Make an object say what a dictionary says: it has everything below it twice."""
+    for name, value in plain.items():
+        held = getattr(typed, name, None)
+        pairs = zip(held, value, strict=True) if isinstance(held, list) else ((held, value),)
+        below = [(one, other) for one, other in pairs if _is_own(one)]
+        for one, other in below:
+            _agree(one, other)
+        if below:
+            # The copy below its key does not follow by itself.
+            typed[name] = held
+        elif held != value:
+            setattr(typed, name, value)
 
 
 def _is_own(value: Any) -> bool:
@@ -133,6 +190,11 @@ CHAT = replace(
     paths=(),
     owns_result=owns_chat,
     owns_chunk=owns_chat_chunk,
+    read_result=read_chat,
+    read_stream=read_chat_chunks,
+    has_output=has_chat_output,
+    visit_result=visit_chat,
+    visit_stream=visit_chat_chunks,
 )
 
 TEXT = Provider(
