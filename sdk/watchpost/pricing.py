@@ -83,7 +83,8 @@ class Rates:
     @property
     def priced(self) -> bool:
         """Whether there is any price here: a model can be known by its context window alone."""
-        return bool(self.needs_tokens or self.character or self.image or self.second or self.call)
+        singles = (self.image, self.second, self.search, self.call)
+        return bool(self.needs_tokens or self.character or any(singles))
 
     @property
     def needs_tokens(self) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from cost_cases import ANTHROPIC, OPENAI, Cost
+from family_costs import COHERE, GOOGLE, MISTRAL, OLLAMA
 
 from watchpost.accounting import settle
 from watchpost.pricing import read_overrides
@@ -36,6 +37,14 @@ def test_openais_calls_cost_what_was_worked_out_by_hand(case: Cost) -> None:
 
 @pytest.mark.parametrize("case", ANTHROPIC, ids=repr)
 def test_anthropics_calls_cost_what_was_worked_out_by_hand(case: Cost) -> None:
+    settled = settle(generate(case), read_overrides(case.prices), NOON)
+
+    assert settled.cost_usd == case.usd
+    assert settled.usage.source == case.source
+
+
+@pytest.mark.parametrize("case", [*GOOGLE, *MISTRAL, *COHERE, *OLLAMA], ids=repr)
+def test_other_families_calls_cost_what_was_worked_out_by_hand(case: Cost) -> None:
     settled = settle(generate(case), read_overrides(case.prices), NOON)
 
     assert settled.cost_usd == case.usd
