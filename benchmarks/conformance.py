@@ -25,8 +25,8 @@ import anthropic
 import openai
 
 import watchpost
-from watchpost_collector.demo.exchange import Answer, Failure, ToolCall, Usage
-from watchpost_collector.demo.provider import ProviderServer
+from watchpost.testing.exchange import Answer, Failure, ToolCall, Usage
+from watchpost.testing.provider import ProviderServer
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "tests"))

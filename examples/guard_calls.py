@@ -9,7 +9,7 @@ from openai import OpenAI
 
 import watchpost
 from watchpost.guard import Finding, Question
-from watchpost_collector.demo.provider import ProviderServer
+from watchpost.testing.provider import ProviderServer
 
 
 class Word:

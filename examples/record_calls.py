@@ -11,7 +11,7 @@ from opentelemetry import trace
 from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor, TracerProvider
 
 import watchpost
-from watchpost_collector.demo.provider import ProviderServer
+from watchpost.testing.provider import ProviderServer
 
 
 class Print(SpanProcessor):

@@ -11,7 +11,7 @@ import pytest
 from running_clickhouse import RunningClickHouse
 from running_server import RunningServer
 
-from watchpost_collector.demo.provider import ProviderServer
+from watchpost.testing.provider import ProviderServer
 from watchpost_collector.store.client import Store, open_store
 from watchpost_collector.store.migrate import migrate
 

@@ -21,8 +21,8 @@ from otlp_grpc_tap import GrpcTap
 from otlp_tap import OtlpTap, Sent, read_sent
 from running_server import RunningServer
 
-from watchpost_collector.demo.exchange import Answer, Failure, ProviderRequest, ToolCall, Usage
-from watchpost_collector.demo.provider import ProviderServer
+from watchpost.testing.exchange import Answer, Failure, ProviderRequest, ToolCall, Usage
+from watchpost.testing.provider import ProviderServer
 
 _HERE = Path(__file__).parent / "interop"
 sys.path.insert(0, str(_HERE))

@@ -15,7 +15,7 @@ from running_server import RunningServer
 
 import watchpost
 from watchpost.template import hash_template
-from watchpost_collector.demo.provider import ProviderServer
+from watchpost.testing.provider import ProviderServer
 
 PATIENCE_S = 60.0
 TEXT = "Answer {{question}} for {{customer}}."

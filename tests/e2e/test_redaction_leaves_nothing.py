@@ -17,8 +17,8 @@ from urllib.parse import quote, quote_plus
 import pytest
 from running_server import RunningServer
 
-from watchpost_collector.demo.exchange import Answer, ProviderRequest
-from watchpost_collector.demo.provider import ProviderServer
+from watchpost.testing.exchange import Answer, ProviderRequest
+from watchpost.testing.provider import ProviderServer
 
 APPLICATION = Path(__file__).with_name("leaky_application.py")
 NOBODY = "http://127.0.0.1:9"
@@ -88,7 +88,7 @@ def read_tables(server: RunningServer) -> Iterable[Haystack]:
 
 def echo(request: ProviderRequest) -> Answer:
     """Say what was said, in short pieces; fail where asked, quoting the request."""
-    from watchpost_collector.demo.exchange import Failure
+    from watchpost.testing.exchange import Failure
 
     said = json.dumps(request.body["messages"][-1]["content"])
     if "fail for" in said:

@@ -17,7 +17,7 @@ from wire_server import WireServer
 import watchpost
 from watchpost.declared import DECLARED
 from watchpost.runtime import SHIELD, Runtime, install
-from watchpost_collector.demo.provider import ProviderServer
+from watchpost.testing.provider import ProviderServer
 
 MODELS = {"chat": "gpt-4o", "responses": "gpt-5", "messages": "claude-opus-4-6"}
 PROTOCOLS = tuple(MODELS)

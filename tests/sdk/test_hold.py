@@ -11,7 +11,7 @@ import watchpost
 from watchpost.errors import Blocked, GuardUnavailable
 from watchpost.guard import Finding, Question, Verdict
 from watchpost.policy import Policy
-from watchpost_collector.demo.exchange import Answer, Usage
+from watchpost.testing.exchange import Answer, Usage
 
 
 class WordGuard:

@@ -17,7 +17,7 @@ from watchpost.guard import Finding, Question, Verdict
 from watchpost.patching import adapter, method_seam
 from watchpost.patching.method_seam import Method
 from watchpost.providers import openai_chat
-from watchpost_collector.demo.exchange import Answer, Failure
+from watchpost.testing.exchange import Answer, Failure
 
 KINDS = ("whole", "stream", "async whole", "async stream", "async generator")
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from watchpost_collector.demo.exchange import Answer, Usage
+from watchpost.testing.exchange import Answer, Usage
 
 ANSWER = Answer(text="It is 14 degrees.", usage=Usage(2006, 300, 1920))
 

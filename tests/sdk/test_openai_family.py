@@ -25,7 +25,7 @@ from wire_server import WireServer, json_reply
 
 import watchpost
 from watchpost.policy import Policy
-from watchpost_collector.demo.exchange import Answer
+from watchpost.testing.exchange import Answer
 
 STREAMS = tuple(call for call in CALLS if call.streaming)
 

@@ -13,7 +13,7 @@ from opentelemetry.trace import SpanKind, StatusCode
 import watchpost
 from watchpost.errors import ConfigError
 from watchpost.patching import unpatch
-from watchpost_collector.demo.exchange import Answer, Failure, ToolCall, Usage
+from watchpost.testing.exchange import Answer, Failure, ToolCall, Usage
 
 USAGE = Usage(input=2006, output=300, cache_read=1920, reasoning=128)
 

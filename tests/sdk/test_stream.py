@@ -11,7 +11,7 @@ from opentelemetry import trace
 from opentelemetry.trace import StatusCode
 
 import watchpost
-from watchpost_collector.demo.exchange import Answer
+from watchpost.testing.exchange import Answer
 
 
 def is_outside() -> bool:

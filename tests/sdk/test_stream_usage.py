@@ -14,7 +14,7 @@ import watchpost
 from watchpost import Policy
 from watchpost.guard import Question, Verdict
 from watchpost.patching.stream_usage import ask_for_usage
-from watchpost_collector.demo.exchange import Answer, Usage
+from watchpost.testing.exchange import Answer, Usage
 
 ANSWER = Answer(text="It is 14 degrees.", usage=Usage(2006, 300, 1920), response_id="chatcmpl-1")
 ASKED = {"model": "gpt-4o", "messages": [{"role": "user", "content": "How warm is it?"}]}

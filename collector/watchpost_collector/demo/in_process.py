@@ -15,8 +15,8 @@ from typing import Any
 import anthropic
 import openai
 
-from watchpost_collector.demo.exchange import Answer, ProviderRequest, Respond
-from watchpost_collector.demo.provider import DIALECTS, HttpReply, http_reply, parse_request
+from watchpost.testing.exchange import Answer, ProviderRequest, Respond
+from watchpost.testing.provider import DIALECTS, HttpReply, http_reply, parse_request
 
 TICK_NS = 1_000
 NS_PER_S = 1_000_000_000

@@ -12,6 +12,13 @@ import random
 import threading
 from dataclasses import dataclass, replace
 
+from watchpost.testing.exchange import (
+    Answer,
+    Failure,
+    ProviderRequest,
+    ToolCall,
+    Usage,
+)
 from watchpost_collector.demo.assistant import (
     EXPERT,
     PROMPTS,
@@ -20,13 +27,6 @@ from watchpost_collector.demo.assistant import (
     SUMMARISER,
     SUMMARY,
     WRITER,
-)
-from watchpost_collector.demo.exchange import (
-    Answer,
-    Failure,
-    ProviderRequest,
-    ToolCall,
-    Usage,
 )
 
 _FIRST = (

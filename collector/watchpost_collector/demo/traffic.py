@@ -15,9 +15,9 @@ import openai
 
 import watchpost
 from watchpost.errors import ConfigError
+from watchpost.testing.provider import ProviderServer
 from watchpost_collector.demo.assistant import Assistant
 from watchpost_collector.demo.models import StandInModels
-from watchpost_collector.demo.provider import ProviderServer
 from watchpost_collector.demo.setting import configure_shop
 from watchpost_collector.demo.tickets import Ticket
 

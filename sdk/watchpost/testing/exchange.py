@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-Dialect = Literal["chat", "responses", "messages"]
+Dialect = Literal["chat", "responses", "messages", "embeddings"]
 Finish = Literal["stop", "length", "tool_calls", "refusal"]
 
 CHARACTERS_PER_TOKEN = 4
@@ -96,8 +96,9 @@ class Failure:
 class Answer:
     """What the provider says, how much it counts, and how long it takes.
 
-    `text` may be one text for each choice. `usage` None counts four characters a token. The
-    delays are seconds before the first byte and between streamed pieces.
+    `text` may be one text for each choice. `usage` None counts four characters a token. `vectors`
+    answer a request for embeddings; None makes them of the texts. The delays are seconds before
+    the first byte and between streamed pieces.
     """
 
     text: str | Sequence[str] = ""
@@ -110,6 +111,7 @@ class Answer:
     response_id: str | None = None
     service_tier: str = "default"
     pieces: Sequence[str] | None = None
+    vectors: Sequence[Sequence[float]] | None = None
     delay_s: float = 0.0
     piece_delay_s: float = 0.0
     failure: Failure | None = None

@@ -8,7 +8,7 @@ import anthropic
 import openai
 import pytest
 
-from watchpost_collector.demo.exchange import Answer, Failure, ToolCall, Usage
+from watchpost.testing.exchange import Answer, Failure, ToolCall, Usage
 
 ASK = [{"role": "user", "content": "Where is my parcel?"}]
 COUNTED = Usage(input=1200, output=80, cache_read=1000, cache_write=50, reasoning=16)
@@ -176,3 +176,18 @@ async def test_the_async_clients_are_answered_too(provider):
     stream = claude.messages.stream(model="claude-haiku-4-5", max_tokens=9, messages=ASK)
     async with claude, stream as events:
         assert [text async for text in events.text_stream] == ["Good ", "evening."]
+
+
+def test_an_embedding_hangs_on_its_text_alone_and_comes_in_either_encoding(provider, oai):
+    packed = oai.embeddings.create(model="text-embedding-3-small", input=["rain", "sun", "rain"])
+    plain = oai.embeddings.create(
+        model="text-embedding-3-small", input="rain", encoding_format="float"
+    )
+    first, second, again = (item.embedding for item in packed.data)
+    assert first == again != second
+    assert first == pytest.approx(plain.data[0].embedding)
+    assert packed.usage.prompt_tokens == 4
+
+    provider.answer(Answer(vectors=[[0.5, -0.5]]))
+    scripted = oai.embeddings.create(model="text-embedding-3-small", input="rain")
+    assert scripted.data[0].embedding == [0.5, -0.5]

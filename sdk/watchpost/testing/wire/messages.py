@@ -9,7 +9,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from watchpost_collector.demo.exchange import Answer, Failure, ProviderRequest, Usage, new_id
+from watchpost.testing.exchange import Answer, Failure, ProviderRequest, Usage, new_id
 
 _FINISH = {
     "stop": "end_turn",

@@ -19,7 +19,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import ModuleType, TracebackType
 from typing import Any
 
-from watchpost_collector.demo.exchange import (
+from watchpost.testing.exchange import (
     Answer,
     Dialect,
     Failure,
@@ -27,12 +27,13 @@ from watchpost_collector.demo.exchange import (
     Respond,
     new_id,
 )
-from watchpost_collector.demo.wire import chat, messages, responses
+from watchpost.testing.wire import chat, embeddings, messages, responses
 
 DIALECTS: Mapping[str, tuple[Dialect, ModuleType]] = {
     "/v1/chat/completions": ("chat", chat),
     "/v1/responses": ("responses", responses),
     "/v1/messages": ("messages", messages),
+    "/v1/embeddings": ("embeddings", embeddings),
 }
 DEFAULT_ANSWER = Answer(text="Hello, this is the stand-in provider.")
 

@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
-from watchpost_collector.demo.exchange import Answer, Failure, ProviderRequest, Usage, new_id
+from watchpost.testing.exchange import Answer, Failure, ProviderRequest, Usage, new_id
 
 
 def refusal_of(request: ProviderRequest) -> Failure | None:

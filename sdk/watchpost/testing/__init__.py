@@ -1,0 +1,16 @@
+"""Parts for testing programs that use watchpost: nothing leaves the process, nothing is asked.
+
+    from watchpost.testing import ProviderServer, capture
+
+    with ProviderServer() as provider, capture() as seen:
+        provider.answer("Forty-two.")
+        ask(provider.openai_url)
+    assert seen.generation.usage.output_tokens == 3
+
+Import it in tests only: it brings OpenTelemetry's SDK and an HTTP server along.
+"""
+
+from watchpost.testing.exchange import Answer, Failure, ProviderRequest, ToolCall, Usage
+from watchpost.testing.provider import ProviderServer
+
+__all__ = ["Answer", "Failure", "ProviderRequest", "ProviderServer", "ToolCall", "Usage"]
