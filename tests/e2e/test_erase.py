@@ -129,6 +129,14 @@ def test_a_person_is_erased_from_every_byte_and_the_sums_stay(
 ) -> None:
     running, database = place
     assert running.send(build_request(list_spans()).SerializeToString()).status == 200
+    scores = [
+        {"trace": TRACE, "name": "helpful", "value": True, "comment": TEXT},
+        {"trace": "9fca" * 8, "name": "helpful", "value": 1, "comment": TEXT, "author": USER},
+        {"trace": "9fca" * 8, "name": "helpful", "value": 1, "comment": "by somebody else"},
+    ]
+    headers = {"content-type": "application/json"}
+    sent = running.request("POST", "/api/v1/scores", json.dumps(scores).encode(), headers)
+    assert sent.status == 200
     running.flush()
     plant_set_aside(running.data / "set-aside")
     sums, [(nameless,)] = running.query(SUMS), running.query(NAMELESS)
@@ -147,6 +155,7 @@ def test_a_person_is_erased_from_every_byte_and_the_sums_stay(
     report = json.loads(done.stdout)["report"]
     assert report["tables"]["spans"] == {"before": 2, "after": 0}
     assert report["tables"]["content"] == {"before": 2, "after": 0}
+    assert report["tables"]["score_comments"] == {"before": 2, "after": 0}
     assert (report["found_again"], report["old_parts"], report["detached_parts"]) == (0, 0, 0)
     assert report["set_aside"] == {"rewritten": 1, "deleted": 1, "spans": 3}
     assert report["calls_kept_without_ids"] == 2
@@ -158,6 +167,8 @@ def test_a_person_is_erased_from_every_byte_and_the_sums_stay(
     assert running.query(NAMELESS) == [(nameless + 1,)]
     assert running.query(SPANS) == [(2,)]
     assert USER not in running.output
+    comments = running.query("SELECT comment FROM watchpost.scores")
+    assert comments == [("by somebody else",)]
 
 
 def test_what_comes_late_is_erased_on_arrival_and_what_starts_later_is_not(

@@ -108,6 +108,11 @@ def test_nothing_planted_reaches_the_disk_or_a_table_by_any_way_in(
         {"content-type": "application/x-protobuf"},
     )
     assert log.status == 200
+    score = {"trace": "31" * 16, "name": "helpful", "value": 1, "author": MAIL}
+    score["comment"] = f"write to {MAIL} about {TICKET}"
+    as_json = {"content-type": "application/json"}
+    told_score = json.dumps(score).encode()
+    assert redacting.request("POST", "/api/v1/scores", told_score, as_json).status == 200
 
     spooled = read_disk(redacting.data / "spool")
     assert b"[EMAIL_ADDRESS]" in spooled
@@ -115,11 +120,13 @@ def test_nothing_planted_reaches_the_disk_or_a_table_by_any_way_in(
     assert [text for text in PLANTED if text in spooled] == []
     redacting.flush()
     assert [text for text in PLANTED if text in read_disk(redacting.data)] == []
-    for table in ("spans", "content", "logs", "calls"):
+    for table in ("spans", "content", "logs", "calls", "score_events", "score_comments"):
         rows = redacting.query(f"SELECT toString(tuple(*)) FROM watchpost.{table}")
         text = "\n".join(str(row) for row in rows).encode()
         assert [planted for planted in PLANTED if planted in text] == [], table
     assert [text for text in PLANTED if text in redacting.output.encode()] == []
+    [(comment,)] = redacting.query("SELECT comment FROM watchpost.scores WHERE name = 'helpful'")
+    assert comment == "write to [EMAIL_ADDRESS] about [TICKET]"
 
 
 def test_what_was_masked_says_so_and_messages_stay_json(redacting: RunningServer) -> None:

@@ -39,7 +39,7 @@ SCRIPT = """async ([url, key, trace]) => {
 PROGRAM = """
 import sys, watchpost
 endpoint, data, user, comment = sys.argv[1:]
-watchpost.configure(endpoint=endpoint, data_dir=data, capture="full")
+watchpost.configure(endpoint=endpoint, data_dir=data, capture="full", service="shop")
 with watchpost.span("answer", user=user, kind="tool") as here:
     watchpost.score("helpful", 0.25, comment=comment)
 assert watchpost.flush(60)
@@ -141,6 +141,8 @@ def test_a_program_scores_over_a_real_socket_and_an_erased_person_takes_it_along
     server.flush()
     told = server.request("GET", f"/api/v1/traces/{trace}").json()["scores"]
     assert [(s["comment"], s["span_id"]) for s in told] == [(comment, span)]
+    asked = f"SELECT name, value, service FROM watchpost.scores WHERE trace_id = '{trace}'"
+    assert server.query(asked) == [("helpful", 0.25, "shop")]
 
     order = server.request(
         "POST", "/api/erase", f'{{"user": "{user}"}}'.encode(), {"content-type": "application/json"}
