@@ -14,6 +14,9 @@ from watchpost.pricing import Rates, cost_of, find_rates
 from watchpost.record import NO_USAGE, Generation, Usage
 from watchpost.tokens import estimate
 
+# What is asked for names the region, which has a price of its own; what answers, only the model.
+_PRICED_AS_ASKED = "aws.bedrock"
+
 
 def settle(generation: Generation, prices: Mapping[str, Rates], time_ns: int) -> Generation:
     """The generation with its usage, cost in USD and context window, as far as they are known."""
@@ -68,6 +71,8 @@ def _asked_texts(generation: Generation) -> Iterator[str]:
 
 def _rates_of(generation: Generation, prices: Mapping[str, Rates], time_ns: int) -> Rates | None:
     models = [m for m in (generation.result.model, generation.request.model) if m]
+    if generation.provider == _PRICED_AS_ASKED:
+        models.reverse()
     for model in models:
         own = prices.get(f"{generation.provider}/{model}") or prices.get(model)
         if own is not None:

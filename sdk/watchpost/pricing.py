@@ -18,21 +18,11 @@ from typing import Any
 from watchpost import attributes as names
 from watchpost.errors import ConfigError
 from watchpost.fine_tuned import find_base, find_fine_tuned, strip_date
+from watchpost.model_names import split_names
 from watchpost.record import Usage
 
 _MILLION = Decimal(1_000_000)
 _DAY_NS = 86_400 * 1_000_000_000
-_NAMES = {
-    "azure.ai.openai": "azure",
-    "azure.ai.inference": "azure",
-    "aws.bedrock": "aws",
-    "gcp.gemini": "google",
-    "gcp.gen_ai": "google",
-    "gcp.vertex_ai": "google",
-    "mistral_ai": "mistral",
-    "moonshot_ai": "moonshotai",
-    "x_ai": "x-ai",
-}
 # Under which words the list knows that a call was of another tier.
 _CONTEXT = ("service_tier", "processing", "speed")
 _THOUSAND = Decimal(1000)
@@ -219,11 +209,11 @@ def _find_rates(provider: str, model: str, tier: str, day: int) -> Rates | None:
         # Never as what it was tuned from, which costs less.
         known = _find_rates(provider, base, "", day)
         return _rate_fine_tuned(model, tier, known.context_window if known else None)
-    name = _NAMES.get(provider, provider) or None
+    name, spellings = split_names(provider, model)
     when = datetime.fromtimestamp(day * 86_400 + 43_200, UTC)
-    for spelling in (model, strip_date(model)):
+    for spelling in (*spellings, *(bare for s in spellings if (bare := strip_date(s)))):
         try:
-            _, found = get_snapshot().find_provider_model(spelling, None, name, None)
+            _, found = get_snapshot().find_provider_model(spelling, None, name or None, None)
         except LookupError:
             continue
         return read_rates(found, when, tier)
