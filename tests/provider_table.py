@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import anthropic_cases
 import cohere_cases
 import google_cases
 import mistral_cases
 import ollama_cases
+import openai_cases
 from provider_cases import ProviderCase
 
 CASES: tuple[ProviderCase, ...] = (
+    *openai_cases.CASES,
+    *anthropic_cases.CASES,
     *google_cases.CASES,
     *mistral_cases.CASES,
     *cohere_cases.CASES,

@@ -145,7 +145,7 @@ async def test_what_a_caller_changes_afterwards_is_not_recorded(
     arguments = tooled.case.arguments("first")
     tooled.answer()
     await tooled.ask_with(arguments)
-    asked = arguments.get("messages") or arguments["contents"]
+    asked = next(arguments[k] for k in ("messages", "contents", "input") if k in arguments)
     asked[0].clear()
     asked.append({"role": "user", "content": "later"})
 
