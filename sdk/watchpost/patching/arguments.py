@@ -7,6 +7,7 @@ changed a text, the client gets plain dictionaries in their place, which it take
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -53,9 +54,10 @@ def is_asked_to_stream(args: Args, kwargs: Kwargs) -> bool:
 
 
 def open_typed(value: Any, is_ours: Callable[[Any], bool] = lambda value: True) -> Any:
-    """The value with the typed objects in it that are `ours` as dictionaries, by their wire names.
+    """The value with the typed objects in it that are ours as dictionaries, by their wire names.
 
-    What holds none is returned itself, not copied.
+    A function among them, a tool, is its name and what it says of itself. What holds neither is
+    returned itself, not copied.
     """
     if isinstance(value, _LEAVES):
         return value
@@ -67,6 +69,8 @@ def open_typed(value: Any, is_ours: Callable[[Any], bool] = lambda value: True) 
         return (
             items if any(new is not old for new, old in zip(items, value, strict=True)) else value
         )
+    if inspect.isroutine(value):
+        return {"name": value.__name__, "description": inspect.getdoc(value) or ""}
     dump = getattr(value, "model_dump", None)
     if callable(dump) and not isinstance(value, type) and is_ours(value):
         return dump(by_alias=True, exclude_none=True)

@@ -41,7 +41,7 @@ def _read_body(args: Args, kwargs: Kwargs) -> dict[str, Any]:
     if (system := get(config, "system_instruction")) is not None:
         body["system_instruction"] = _open(system)
     if tools := get(config, "tools"):
-        body["tools"] = [_describe(tool) for tool in tools]
+        body["tools"] = open_typed(list(tools))
     return body
 
 
@@ -56,13 +56,6 @@ def _write_body(args: Args, kwargs: Kwargs, body: Mapping[str, Any]) -> tuple[Ar
 
 def _open(contents: Any) -> Any:
     return open_typed(contents, lambda value: type(value).__name__ in _TEXTS)
-
-
-def _describe(tool: Any) -> Any:
-    """A tool as it can be recorded; a function is known by its name and what it says of itself."""
-    if callable(tool):
-        return {"name": getattr(tool, "__name__", ""), "description": tool.__doc__ or ""}
-    return open_typed(tool)
 
 
 def _name(client: Any, body: Mapping[str, Any]) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import pytest
@@ -16,20 +16,13 @@ TWO_SHAPES = ("sync", "async stream")
 """The two that have the least in common."""
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[WireServer]:
-    with WireServer() as running:
-        yield running
-
-
 @pytest.fixture
-async def open_line(server: WireServer) -> AsyncIterator[Open]:
+async def open_line(wire: WireServer) -> AsyncIterator[Open]:
     """Makes clients that are closed at the end."""
-    server.reset()
     made: list[Line] = []
 
     def make(case: ProviderCase, shape: str, **options: Any) -> Line:
-        made.append(Line(case, shape, server, **options))
+        made.append(Line(case, shape, wire, **options))
         return made[-1]
 
     yield make

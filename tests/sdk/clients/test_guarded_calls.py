@@ -6,25 +6,11 @@ from typing import Any
 
 import pytest
 from provider_cases import Line, Said, each
+from word_guard import WordGuard
 
 import watchpost
 from watchpost.errors import Blocked
-from watchpost.guard import Finding, Question, Verdict
 from watchpost.policy import Policy
-
-
-class WordGuard:
-    """Trips on one word, and says where it stands."""
-
-    name = "word"
-
-    def __init__(self, word: str) -> None:
-        self.word = word
-
-    def check(self, question: Question) -> Verdict:
-        start = question.text.find(self.word)
-        found = (Finding(start, start + len(self.word), "WORD", 1.0),) if start >= 0 else ()
-        return Verdict("word", "WORD", float(bool(found)), tripped=bool(found), findings=found)
 
 
 def spell(shown: Any) -> str:
