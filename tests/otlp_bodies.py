@@ -40,6 +40,19 @@ def build_request(
     return request
 
 
+def build_poison(spans: int = 1, service: str = "poison") -> bytes:
+    """A request that the door takes and the engine refuses to read.
+
+    `name` is field 5 and a text; here it is a number. upb takes that for an unknown field and lets
+    it pass; the engine refuses the whole insert.
+    """
+    request = build_request(spans, service=service)
+    span = only_spans(request)[0]
+    span.ClearField("name")
+    span.MergeFromString(b"\x28\x01")
+    return request.SerializeToString()
+
+
 def put(span: Any, key: str, value: str | int) -> None:
     """Add an attribute."""
     target = span.attributes.add(key=key).value

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import queue
+import resource
 import stat
 import time
 from collections.abc import Callable, Iterator
@@ -9,14 +10,14 @@ from concurrent.futures import Future
 from pathlib import Path
 
 import pytest
-from chaos.disk import SmallDisk
+from chaos.disk import UNLIMITED, SmallDisk
 from otlp_bodies import build_request
 
 from watchpost.errors import ConfigError, Full
 from watchpost_collector.counters import Counters
 from watchpost_collector.otlp.envelope import Letter, frame_head, read_envelopes
 from watchpost_collector.private_files import lock_directory, make_private
-from watchpost_collector.spool.segments import recover_segments, split_segment
+from watchpost_collector.spool.segments import part_segment, recover_segments, split_segment
 from watchpost_collector.spool.set_aside import SetAside
 from watchpost_collector.spool.writer import Limits, Segment, Spool
 
@@ -320,6 +321,37 @@ def test_a_split_that_a_crash_interrupted_is_void(outbox: Outbox) -> None:
 
     assert found.name == left.name
     assert [path.name for path in outbox.directory.iterdir()] == [left.path.name]
+
+
+def test_parts_of_a_segment_keep_the_order_and_the_digests_of_their_envelopes(
+    outbox: Outbox,
+) -> None:
+    left = leave_segment(outbox, (1, 2, 3, 4, 5))
+
+    rest, chosen = part_segment(left, {1, 4})
+
+    assert (rest.spans, chosen.spans) == (8, 7)
+    assert rest.digests == (left.digests[0], *left.digests[2:4])
+    assert chosen.digests == (left.digests[1], left.digests[4])
+    assert sorted(outbox.directory.iterdir()) == [rest.path, chosen.path]
+    for child in (rest, chosen):
+        found = list(read_envelopes(child.path.read_bytes()))
+        assert tuple((framed.digest, framed.received_ns) for framed in found) == child.digests
+        assert {framed.segment for framed in found} == {child.name}
+
+
+def test_a_split_that_finds_no_room_leaves_the_segment_as_it_was(outbox: Outbox) -> None:
+    left = leave_segment(outbox, (1, 40))
+    content = left.path.read_bytes()
+    resource.prlimit(os.getpid(), resource.RLIMIT_FSIZE, (4096, resource.RLIM_INFINITY))
+    try:
+        with pytest.raises(OSError, match="File too large"):
+            split_segment(left, 2)
+    finally:
+        resource.prlimit(os.getpid(), resource.RLIMIT_FSIZE, UNLIMITED)
+
+    assert list(outbox.directory.glob("*.spool")) == [left.path]
+    assert left.path.read_bytes() == content
 
 
 def test_a_segment_set_aside_leaves_with_its_reason(outbox: Outbox) -> None:

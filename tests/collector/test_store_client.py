@@ -91,6 +91,21 @@ def test_bytes_the_engine_cannot_read_are_refused_for_good(store: Store) -> None
         store.insert_segment(b"\x05\x0a\x0a\x0a\x0a\x0a", segment)
 
 
+def test_a_probe_refuses_what_an_insert_does_and_stores_nothing(store: Store) -> None:
+    segment = name_segment()
+    body = pack_segment(segment, [make_call(**MESSAGES)], segment)
+
+    for _ in range(20):
+        # An answer must not depend on the one before it.
+        store.decode_segment(body, segment)
+        with pytest.raises(SegmentRefused):
+            store.decode_segment(b"\x05\x0a\x0a\x0a\x0a\x0a", segment)
+
+    assert all(count_rows(store, table, segment) == 0 for table in ("calls", "content", "spans"))
+    store.insert_segment(body, segment)
+    assert store.count_segment(segment).spans == 1
+
+
 def test_another_kind_of_address_is_a_config_error_that_says_which_kinds_there_are() -> None:
     with pytest.raises(ConfigError, match="chdb:///absolute/path"):
         open_store("postgres://nope")

@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
-from otlp_bodies import build_request
+from otlp_bodies import build_poison, build_request
 from otlp_signals import Logs, Metrics
 from running_server import RunningServer
 
@@ -71,6 +71,30 @@ def test_a_kill_around_the_insert_stores_every_span_once(tmp_path: Path, fault: 
         assert list((data / "spool").glob("*.spool")) == []
         assert [running.send(body).status for body in sent] == [200] * len(sent)
         assert read_counts(running, fault) == (total, total, total, total)
+
+
+@pytest.mark.parametrize("fault", ["half_split:1", "before_insert:2"])
+def test_a_kill_while_poison_is_parted_from_the_rest_loses_neither(
+    tmp_path: Path, fault: str
+) -> None:
+    data = tmp_path / "data"
+    sent = [build_request(4, service="rest").SerializeToString() for _ in range(5)]
+    sent[1:1] = [build_poison(2)]
+    sent[4:4] = [build_poison(3)]
+    running = RunningServer(data, *KEEP_IN_SPOOL, environ={"WATCHPOST_FAULT": fault})
+    running.start()
+    assert [running.send(body).status for body in sent] == [200] * 7
+    provoke_flush(running)
+    assert running.wait() == -9
+
+    with RunningServer(data) as running:
+        for _ in range(2):
+            assert read_counts(running, "rest") == (20, 20, 20, 20)
+            assert running.status()["spans"]["set_aside"] == 5
+            # Those who never heard the acknowledgement send it all again.
+            assert [running.send(body).status for body in sent] == [200] * 7
+        assert list((data / "spool").glob("*.spool")) == []
+    assert len(list((data / "set-aside").glob("*.envelopes"))) == 1
 
 
 def test_kills_at_any_moment_under_load_store_every_acknowledged_span_once(

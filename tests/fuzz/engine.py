@@ -90,7 +90,7 @@ def store_accepted(store: Store, accepted: Sequence[Admission]) -> list[str]:
     try:
         store.insert_segment(content, name)
     except SegmentRefused:
-        # A known field of the wrong wire type: the flusher bisects, and sets the one aside.
+        # A known field of the wrong wire type: the flusher finds the one and sets it aside.
         half = len(accepted) // 2
         parts = (accepted[:half], accepted[half:]) if half else ()
         return [wrong for part in parts for wrong in store_accepted(store, part)]

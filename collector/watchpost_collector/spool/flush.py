@@ -3,7 +3,7 @@
 A segment's name is its deduplication token, but a token is no proof: a file goes only when its
 rows are counted. A segment that may have been in flight when a process died is reconciled by
 count; rows that do not add up are removed and sent under a new name. What the engine cannot read
-is bisected and set aside; what it will not take for a reason unknown waits behind the others.
+is found and set aside; what it will not take for a reason unknown waits behind the others.
 While the store is away everything is kept, up to the spool's bound. This file knows no HTTP.
 """
 
@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import logging
 import queue
-import re
 import threading
 import time
 from collections.abc import Callable
@@ -26,20 +25,22 @@ from watchpost_collector import fault
 from watchpost_collector.counters import Counters
 from watchpost_collector.otlp.signals import read_signal
 from watchpost_collector.private_files import sync_directory
+from watchpost_collector.spool.blame import (
+    MiscountedError,
+    is_about_content,
+    may_be_content,
+    summarize,
+)
 from watchpost_collector.spool.digests import Digests
-from watchpost_collector.spool.segments import count_envelopes, split_segment
+from watchpost_collector.spool.poison import Decoder, find_poison
+from watchpost_collector.spool.segments import count_envelopes, part_segment, split_segment
 from watchpost_collector.spool.set_aside import SetAside
 from watchpost_collector.spool.writer import DROP, Segment, Spool
 
 log = logging.getLogger(__name__)
 
-# Errors that say "not this store, not now", however often: missing database or table, time-outs,
-# network, too many queries or parts, read-only, full disk, unknown user, denied.
-_STORE_CODES = frozenset({60, 81, 159, 164, 192, 202, 209, 210, 242, 243, 252, 497, 516, 999})
-_CODE = re.compile(r"[Cc]ode:? (\d+)")
-_CODE_NAME = re.compile(r"\(([A-Z][A-Z_]{4,})\)")
 _FIRST_BACKOFF_S, _LAST_BACKOFF_S = 0.25, 15.0
-_TRIES_BEFORE_BISECTING = 5
+_TRIES_BEFORE_PARTING = 5
 _TRIES_BEFORE_POSTPONING = 10
 _PRUNE_EVERY_S = 600.0
 # Analysing the insert's SQL costs the same for one span as for thousands: under a steady stream the
@@ -67,7 +68,7 @@ class SegmentCount(Protocol):
     def whole(self) -> bool: ...
 
 
-class SegmentStore(Protocol):
+class SegmentStore(Decoder, Protocol):
     """What the flusher asks of a store; every call raises when the store is away."""
 
     def insert_segment(self, body: bytes | Path, segment: str) -> None:
@@ -203,12 +204,22 @@ class Flusher:
         except OSError as error:
             log.warning("what is old could not be deleted: %s", error)
 
-    def _settle(self, store: SegmentStore, segment: Segment) -> None:
-        """Deliver, bisect or keep trying; returns when settled, or when stopping."""
+    def _settle(self, store: SegmentStore, segment: Segment, poison: str = "") -> None:
+        """Deliver, part, set aside or keep trying; returns when settled, or when stopping.
+
+        `poison` is the reason of a segment that is known to hold nothing the engine can read.
+        """
         self._postponed.pop(segment.name, None)
         backoff_s, tries, renew = _FIRST_BACKOFF_S, 0, False
+        blamed: Exception | None = None
         while True:
             try:
+                if poison:
+                    self._put_aside(segment, poison)
+                    return
+                if blamed is not None:
+                    self._part(store, segment, blamed)
+                    return
                 if renew:
                     segment, renew = self._send_anew(store, segment), False
                 segment, counts = self._reconcile(store, segment)
@@ -220,15 +231,14 @@ class Flusher:
                 return
             except Exception as error:  # whatever a driver raises, the spans are still on disk
                 tries += 1
-                renew = renew or isinstance(error, _MiscountedError)
-                stubborn = tries >= _TRIES_BEFORE_BISECTING and _may_be_content(error)
-                if _is_about_content(error) or (stubborn and _answers(store, segment)):
-                    self._bisect(store, segment, error)
-                    return
+                renew = renew or isinstance(error, MiscountedError)
+                if blamed is None and _is_to_blame(store, segment, error, tries):
+                    blamed = error
+                    continue
                 if self._give_way(store, segment, error, tries):
                     return
-                self._state = StoreState("away", _summarize(error))
-                log.warning("segment %s waits: %s", segment.name, _summarize(error))
+                self._state = StoreState("away", summarize(error))
+                log.warning("segment %s waits: %s", segment.name, summarize(error))
             # A retry is never fresh: the failed try may have stored some of it.
             segment = replace(segment, fresh=False)
             if self._stopping.wait(backoff_s):
@@ -254,8 +264,8 @@ class Flusher:
             return True
         stubborn = tries >= _TRIES_BEFORE_POSTPONING and not isinstance(error, OSError)
         if stubborn and not self._inbox.empty() and _answers(store, segment):
-            log.warning("segment %s is put off: %s", segment.name, _summarize(error))
-            self._postponed[segment.name] = _summarize(error)
+            log.warning("segment %s is put off: %s", segment.name, summarize(error))
+            self._postponed[segment.name] = summarize(error)
             self._inbox.put(replace(segment, fresh=False))
             return True
         return False
@@ -272,14 +282,29 @@ class Flusher:
         self._counters_of(segment).add(dropped=segment.spans, waiting=-segment.spans)
         self._release(segment)
 
-    def _bisect(self, store: SegmentStore, segment: Segment, error: Exception) -> None:
+    def _part(self, store: SegmentStore, segment: Segment, error: Exception) -> None:
+        """Store of a refused segment what the engine can read, and set the rest aside.
+
+        Where it can read every request and still refuses them together, halves are tried.
+        """
         if has_rows(store.count_segment(segment.name)):
             store.remove_segment(segment.name)
-        if count_envelopes(segment) > 1:
-            for child in self._replace(segment, 2):
-                self._settle(store, child)
+        if count_envelopes(segment) == 1:
+            self._put_aside(segment, summarize(error))
             return
-        reason = _summarize(error)
+        poison = find_poison(store, segment)
+        reason = "; ".join(dict.fromkeys(poison.values()))
+        if len(poison) == count_envelopes(segment):
+            self._put_aside(segment, reason)
+        elif poison:
+            sound, poisoned = self._stand_in(segment, part_segment(segment, poison))
+            self._settle(store, sound)
+            self._settle(store, poisoned, reason)
+        else:
+            for half in self._stand_in(segment, split_segment(segment, 2)):
+                self._settle(store, half)
+
+    def _put_aside(self, segment: Segment, reason: str) -> None:
         log.error("segment %s set aside: %s", segment.name, reason)
         self._digests.keep(segment.name, segment.digests)
         self._set_aside.take_segment(segment, reason)
@@ -306,11 +331,10 @@ class Flusher:
 
     def _send_anew(self, store: SegmentStore, segment: Segment) -> Segment:
         store.remove_segment(segment.name)
-        [renamed] = self._replace(segment, 1)
+        [renamed] = self._stand_in(segment, split_segment(segment, 1))
         return renamed
 
-    def _replace(self, segment: Segment, pieces: int) -> list[Segment]:
-        children = split_segment(segment, pieces)
+    def _stand_in(self, segment: Segment, children: list[Segment]) -> list[Segment]:
         if (spool := self._spool_of(segment)) is not None:
             spool.replace(segment, children)
         return children
@@ -337,10 +361,6 @@ def has_rows(counts: SegmentCount) -> bool:
     return bool(counts.spans or counts.content or counts.verdicts or counts.calls)
 
 
-class _MiscountedError(Exception):
-    """The engine took a segment and its rows do not add up."""
-
-
 class _BusyError(Exception):
     """The store may still add rows of a segment by itself."""
 
@@ -352,8 +372,14 @@ def _insert(store: SegmentStore, segment: Segment) -> SegmentCount:
     counts = store.count_segment(segment.name)
     if not is_complete(counts, segment):
         # The engine knew the token but not the rows, or it stored a part of them.
-        raise _MiscountedError(f"{segment.spans} spans sent, counted {counts}")
+        raise MiscountedError(f"{segment.spans} spans sent, counted {counts}")
     return counts
+
+
+def _is_to_blame(store: SegmentStore, segment: Segment, error: Exception, tries: int) -> bool:
+    """Whether an error lies in the segment: said to at once, or after some tries likely to."""
+    stubborn = tries >= _TRIES_BEFORE_PARTING and may_be_content(error)
+    return is_about_content(error) or (stubborn and _answers(store, segment))
 
 
 def _answers(store: SegmentStore, segment: Segment) -> bool:
@@ -362,36 +388,3 @@ def _answers(store: SegmentStore, segment: Segment) -> bool:
     except Exception:
         return False
     return True
-
-
-def _is_about_content(error: Exception) -> bool:
-    from watchpost_collector.store.client import SegmentRefused
-
-    return isinstance(error, SegmentRefused)
-
-
-def _may_be_content(error: Exception) -> bool:
-    """Whether an error that keeps coming back may lie in the segment.
-
-    Trouble of the store, of our own disk or of the network is waited for: bisecting for it would
-    set good segments aside.
-    """
-    if isinstance(error, _MiscountedError):
-        return True
-    code = _code_of(error)
-    return code is not None and code not in _STORE_CODES
-
-
-def _code_of(error: Exception) -> int | None:
-    found = _CODE.search(str(error))
-    return int(found.group(1)) if found else None
-
-
-def _summarize(error: Exception) -> str:
-    """The error in one short line, without what an engine quotes: that can be a prompt."""
-    text = str(error)
-    code = _CODE.search(text)
-    if code is not None:
-        name = _CODE_NAME.search(text)
-        return f"engine error {code.group(1)}{' ' + name.group(1) if name else ''}"
-    return f"{type(error).__name__}: {text.splitlines()[0][:200] if text else ''}"

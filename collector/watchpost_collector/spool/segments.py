@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from pathlib import Path
 
 from google.protobuf.message import DecodeError
@@ -56,14 +56,14 @@ def split_segment(segment: Segment, pieces: int) -> list[Segment]:
     """The same envelopes in up to `pieces` new segments of other names; one piece is a renaming."""
     envelopes = list(read_envelopes(read_private(segment.path)))
     size = -(-len(envelopes) // pieces)
-    groups = [envelopes[i : i + size] for i in range(0, len(envelopes), size)]
-    children = [
-        _write_child(segment, number, group) for number, group in enumerate(groups) if group
-    ]
-    fault.reach("half_split")
-    segment.path.unlink()
-    sync_directory(segment.path.parent)
-    return children
+    return _replace(segment, [envelopes[i : i + size] for i in range(0, len(envelopes), size)])
+
+
+def part_segment(segment: Segment, chosen: Container[int]) -> list[Segment]:
+    """The same envelopes in two new segments: all but those at the chosen places, then those."""
+    envelopes = list(enumerate(read_envelopes(read_private(segment.path))))
+    rest = [framed for place, framed in envelopes if place not in chosen]
+    return _replace(segment, [rest, [framed for place, framed in envelopes if place in chosen]])
 
 
 def count_envelopes(segment: Segment) -> int:
@@ -124,9 +124,29 @@ def _give_up(set_aside: SetAside, name: str, content: bytes, reason: str) -> Non
         log.warning("%s (%s) could not be set aside: %s", name, reason, error)
 
 
+def _replace(segment: Segment, groups: Sequence[Sequence[Framed]]) -> list[Segment]:
+    try:
+        children = [
+            _write_child(segment, number, group) for number, group in enumerate(groups) if group
+        ]
+    except OSError:
+        # The parent goes on by itself, perhaps until it is stored: then nothing voids a child.
+        for number in range(len(groups)):
+            _name_child(segment, number).unlink(missing_ok=True)
+        raise
+    fault.reach("half_split")
+    segment.path.unlink()
+    sync_directory(segment.path.parent)
+    return children
+
+
+def _name_child(parent: Segment, number: int) -> Path:
+    return parent.path.with_name(f"{parent.name}.{number}{SUFFIX}")
+
+
 def _write_child(parent: Segment, number: int, group: Sequence[Framed]) -> Segment:
-    name = f"{parent.name}.{number}"
-    path = parent.path.with_name(f"{name}{SUFFIX}")
+    path = _name_child(parent, number)
+    name = path.name.removesuffix(SUFFIX)
     content = b"".join(reframe(framed, name) for framed in group)
     write_private(path, content)
     return _describe(path, name, group, len(content), fresh=True)

@@ -24,7 +24,7 @@ from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import ClickHouseError
 
 from watchpost.errors import CollectorError, ConfigError
-from watchpost_collector.store.wires import find_wire
+from watchpost_collector.store.wires import Wire, find_wire
 
 DATABASE = "watchpost"
 
@@ -74,8 +74,8 @@ class StoreUnavailable(CollectorError):
 class SegmentRefused(CollectorError):
     """Raised when the database read a segment and refused it: the same bytes will fail again.
 
-    The cause is one envelope whose bytes pass protobuf but not ClickHouse (a known field with the
-    wrong wire type); find it by bisecting.
+    The cause are envelopes whose bytes pass protobuf but not ClickHouse (a known field with the
+    wrong wire type); `Store.decode_segment` refuses them as well, at a fiftieth of the price.
     """
 
 
@@ -122,10 +122,16 @@ class Rows:
 
 
 class _Session:
-    """One client whose callers take turns. Lives as long as its store."""
+    """One client whose callers take turns. Lives as long as its store.
 
-    def __init__(self, dsn: str, settings: Mapping[str, str | int]) -> None:
+    `renewed` says whether an error ends the client; one that is asked for no rows may go on.
+    """
+
+    def __init__(
+        self, dsn: str, settings: Mapping[str, str | int], *, renewed: bool = True
+    ) -> None:
         self._dsn, self._settings = dsn, dict(settings)
+        self._renewed = renewed and dsn.startswith("chdb:")
         self._lock = threading.Lock()
         self._client = self._connect()
 
@@ -149,7 +155,7 @@ class _Session:
 
     def _renew(self) -> None:
         # An embedded connection that saw an error can hand the failed query's rows to the next.
-        if not self._dsn.startswith("chdb:"):
+        if not self._renewed:
             return
         failed, self._client = self._client, self._connect()
         failed.close()
@@ -164,6 +170,8 @@ class Store:
         # Two sessions, because a long insert must not hold up a page.
         self._writer = _Session(dsn, PINNED)
         self._reader = _Session(dsn, {"log_queries": 0})
+        self._prober: _Session | None = None
+        self._opening = threading.Lock()
 
     def insert_segment(self, body: bytes | Path, segment: str) -> None:
         """Insert a segment's envelopes; inserting the same segment again changes nothing.
@@ -172,19 +180,22 @@ class Store:
         SegmentRefused for bytes the engine cannot read and StoreUnavailable when it is away.
         """
         wire = find_wire(segment)
-        settings = {
-            **_UNPLANNED,
-            "insert_deduplication_token": segment,
-            "format_schema_source": "string",
-            "format_schema": wire.schema,
-            "format_schema_message_name": "Envelope",
-        }
+        settings = {**_read_by(wire), "insert_deduplication_token": segment}
         with self._writer.use(segment) as writer:
             if isinstance(body, Path):
                 with body.open("rb") as stream:
                     _insert(writer, wire.table, stream, settings)
             else:
                 _insert(writer, wire.table, body, settings)
+
+    def decode_segment(self, body: bytes, segment: str) -> None:
+        """Read envelopes as an insert of the segment does, and store nothing; raises alike."""
+        wire = find_wire(segment)
+        with self._opening:
+            # Seldom needed. Renewing it would cost three times what an answer does.
+            self._prober = self._prober or _Session(self.dsn, PINNED, renewed=False)
+        with self._prober.use(segment) as prober:
+            _insert(prober, wire.probe, body, _read_by(wire))
 
     def count_segment(self, segment: str) -> SegmentCount:
         """Count a segment's rows in every table, and what is missing by the spans' own word."""
@@ -258,9 +269,10 @@ class Store:
             writer.insert(f"{DATABASE}.{table}", rows, column_names=names, settings=unlike)
 
     def close(self) -> None:
-        """Close both sessions; the embedded engine writes what it holds and stops."""
-        self._reader.close()
-        self._writer.close()
+        """Close the sessions; the embedded engine writes what it holds and stops."""
+        for session in (self._reader, self._prober, self._writer):
+            if session is not None:
+                session.close()
 
 
 def open_store(dsn: str) -> Store:
@@ -278,6 +290,16 @@ def open_store(dsn: str) -> Store:
         os.environ.setdefault("JE_MALLOC_CONF", _ALLOCATOR)
     with _translated("open"):
         return Store(dsn)
+
+
+def _read_by(wire: Wire) -> dict[str, str]:
+    """What makes the engine read a signal's envelopes."""
+    return {
+        **_UNPLANNED,
+        "format_schema_source": "string",
+        "format_schema": wire.schema,
+        "format_schema_message_name": "Envelope",
+    }
 
 
 def _insert(writer: Client, table: str, body: Any, settings: Mapping[str, str]) -> None:

@@ -71,6 +71,10 @@ class Upkeep:
         """See `Store.count_segment`."""
         return self._store.count_segment(segment)
 
+    def decode_segment(self, body: bytes, segment: str) -> None:
+        """See `Store.decode_segment`."""
+        self._store.decode_segment(body, segment)
+
     def is_inserting(self, segment: str) -> bool:
         """See `Store.is_inserting`."""
         return self._store.is_inserting(segment)

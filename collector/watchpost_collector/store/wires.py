@@ -24,6 +24,11 @@ class Wire:
     count: str = ""
 
     @property
+    def probe(self) -> str:
+        """The table that takes what the wire takes, and passes it on to nobody."""
+        return f"{self.table}_probe"
+
+    @property
     def schema(self) -> str:
         """The protobuf schema the engine reads its envelopes by."""
         return _read_schema(self.schema_file)
