@@ -134,7 +134,20 @@ def test_a_conversation_of_the_responses_protocol_is_read_in_order() -> None:
     assert request.parameters["gen_ai.request.reasoning.level"] == "low"
 
 
-@pytest.mark.parametrize("value", [None, 3, "text", b"x", [], {}, object(), {"choices": []}])
+@pytest.mark.parametrize(
+    "value",
+    [
+        *(None, 3, "text", b"x", [], {}, object(), {"choices": []}),
+        # What a program of its own may well return.
+        {"candidates": ["Ada", "Bob"]},
+        {"embeddings": [[0.1, 0.2]]},
+        {"results": [{"relevance_score": 0.9, "text": "Ada"}]},
+        {"message": {"role": "assistant", "content": "hi"}},
+        {"response": "hi", "done": True},
+        {"data": {"choices": ["a"]}},
+    ],
+    ids=repr,
+)
 def test_what_is_no_answer_is_nobodys(value: Any) -> None:
     assert find_by_result(value) is None
     assert find_by_chunk(value) is None
@@ -178,6 +191,15 @@ def test_no_two_providers_claim_one_answer() -> None:
         {"choices": [{"message": {"content": "x"}}]},
         {"object": "response", "output": []},
         {"type": "message", "content": []},
+        {"candidates": [{"content": {"parts": [{"text": "x"}]}}]},
+        {"promptFeedback": {"blockReason": "SAFETY"}},
+        {"embeddings": [{"values": [0.1]}]},
+        {"id": "1", "finish_reason": "COMPLETE", "message": {"role": "assistant"}},
+        {"embeddings": {"float": [[0.1]]}, "meta": {}},
+        {"results": [{"relevance_score": 0.9}], "meta": {}},
+        {"model": "m", "done": True, "message": {"role": "assistant", "content": "x"}},
+        {"model": "m", "done": True, "response": "x"},
+        {"model": "m", "embeddings": [[0.1]], "total_duration": 1},
     ]
     for answer in answers:
         assert sum(provider.owns_result(answer) for provider in PROVIDERS) == 1
