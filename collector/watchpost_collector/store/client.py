@@ -44,13 +44,15 @@ PINNED: Mapping[str, str | int] = {
     "materialized_views_ignore_errors": 0,
     # History that is brought in late may hold years in one segment: slower, but never refused.
     "max_partitions_per_insert_block": 0,
-    # What is searched is indexed when parts merge, not while somebody waits.
-    "exclude_materialize_skip_indexes_on_insert": "words_index",
     # ClickHouse's own logs outgrow small data many times over; nobody here reads them.
     "log_queries": 0,
     "log_query_threads": 0,
     "log_query_views": 0,
 }
+
+# The versions of a call lie in one month, by the sorting key: a question about a month need not merge
+# the others.
+_FINAL_BY_PARTITION = {"do_not_merge_across_partitions_select_final": 1}
 
 # The views of an insert read nothing but the block in hand: there is no index to choose and no
 # filter to push down, and looking for both in long expressions takes a sixth of a small insert.
@@ -168,8 +170,8 @@ class Store:
         self.dsn = dsn
         self.embedded = dsn.startswith("chdb:")
         # Two sessions, because a long insert must not hold up a page.
-        self._writer = _Session(dsn, PINNED)
-        self._reader = _Session(dsn, {"log_queries": 0})
+        self._writer = _Session(dsn, {**PINNED, **_FINAL_BY_PARTITION})
+        self._reader = _Session(dsn, {"log_queries": 0, **_FINAL_BY_PARTITION})
         self._prober: _Session | None = None
         self._opening = threading.Lock()
 

@@ -20,6 +20,7 @@ from watchpost_collector.store.client import SegmentCount, Store
 from watchpost_collector.store.estimates import Estimates
 from watchpost_collector.store.prices.book import PriceBook
 from watchpost_collector.store.prices.in_force import Unpriced
+from watchpost_collector.store.priority import put_merges_last
 
 log = logging.getLogger(__name__)
 
@@ -104,6 +105,8 @@ class Upkeep:
         close_at = 0.0
         while not self._stopping.is_set():
             if time.monotonic() >= close_at:
+                if self._store.embedded:
+                    put_merges_last()
                 self._try(lambda: rollup.close_hours(self._store, quiet_s=rollup.QUIET_S))
                 self._try(self._look_for_unpriced)
                 close_at = time.monotonic() + _EVERY_S

@@ -62,8 +62,8 @@ create table if not exists {database}.content {on_cluster}
     tool_definitions String,
     spool_segment LowCardinality(String), stored Date default today(),
     -- What a search looks through: `hasAllTokens(words, 'refund late')`. The messages are JSON, where
-    -- a line break would stick to the word after it. The index is built by merges (client.py), not
-    -- by inserts: a small part is read faster than its index is made.
+    -- a line break would stick to the word after it. The index is built by every insert: a merge joins
+    -- the indexes of its parts in the time it would take to build one of its own.
     words String alias lower(replaceAll(replaceAll(concat(input_messages, ' ', output_messages), '\\n', ' '), '\\t', ' ')),
     index words_index words type text(tokenizer = 'splitByNonAlpha', posting_list_codec = 'bitpacking')
 )
