@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import secrets
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 from urllib.parse import quote, urlsplit
 
@@ -18,6 +18,7 @@ import watchpost
 from watchpost.feedback import LinkSource, write_token
 from watchpost.runtime import Runtime, install
 from watchpost.scores import make_score
+from watchpost_collector.access.issued_keys import issue_key, revoke_key
 
 PUBLIC, INGEST, READ, BUSY = "p" * 24, "i" * 24, "r" * 24, "b" * 24
 PATH = "/api/v1/scores"
@@ -221,6 +222,33 @@ def test_a_link_nobody_with_a_key_made_or_that_has_ended_takes_nothing(
     foreign = {"content-type": "application/x-www-form-urlencoded", **PAGE}
     link = link_to(locked, trace, True)
     assert locked.request("POST", link, b"", foreign).status == 403
+
+
+def wait_until(holds: Callable[[], bool]) -> None:
+    give_up = time.monotonic() + 30
+    while not holds():
+        assert time.monotonic() < give_up
+        time.sleep(0.05)
+
+
+def test_keys_issued_while_it_runs_write_and_sign_until_they_are_revoked(
+    locked: RunningServer, trace: str
+) -> None:
+    told = {"trace": trace, "name": "stars", "value": 5}
+    public, in_pages = issue_key(locked.data, "web", "public")
+    ingest, signing = issue_key(locked.data, "web", "ingest")
+    link = link_to(locked, trace, True, signing)
+
+    wait_until(lambda: locked.request("GET", link).status == 200)
+    assert post(locked, told, in_pages, **PAGE).status == press(locked, link).status == 200
+    for key in (public, ingest):
+        revoke_key(locked.data, key.id)
+    wait_until(lambda: locked.request("GET", link).status == 400)
+    assert post(locked, told, in_pages).status == 401
+    headers = {"content-type": "application/x-www-form-urlencoded", "origin": locked.otlp_url}
+    many = b"&".join(b"a=%d" % n for n in range(9))
+    own = link_to(locked, trace, True)
+    assert locked.request("POST", own, many, headers).status == 400
 
 
 def test_without_keys_only_pages_of_this_machine_write(server: RunningServer, trace: str) -> None:

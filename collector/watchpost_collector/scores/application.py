@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from urllib.parse import parse_qs
 
@@ -130,15 +130,18 @@ class ScoresApp:
     def _read_link(self, scope: Scope) -> tuple[Ticket, Grant]:
         asked = scope.get("query_string", b"")
         [token] = parse_qs(asked[: 2 * MOST_TOKEN].decode("latin-1")).get("t", [""])[:1]
-        keyless = not self._keys
-        ticket = read_token(token, None if keyless else self._keys.list_signers)
+        signers: dict[bytes, Grant] = {}
+
+        def list_digests(key_id: str) -> Iterable[bytes]:
+            signers.update(self._keys.list_signers(key_id))
+            return signers
+
+        ticket = read_token(token, list_digests if self._keys else None)
         if ticket.ends_s < time.time():
             raise Refusal(410, "this link has ended", "ask for a new one")
         if not ticket.score.has_trace:
             raise Refusal(400, "this link is of no trace")
-        if keyless:
-            return ticket, KEYLESS
-        return ticket, self._keys.list_signers(ticket.key_id)[ticket.signer]
+        return ticket, signers.get(ticket.signer, KEYLESS)
 
     async def _take_link(
         self, scope: Scope, receive: Receive, ticket: Ticket, grant: Grant
@@ -146,7 +149,10 @@ class ScoresApp:
         body = await read_body(receive, _FORM_BYTES)
         if len(body) > _FORM_BYTES:
             raise Refusal(413, "the comment is too long")
-        said = parse_qs(body.decode("utf-8", "replace"), max_num_fields=4)
+        try:
+            said = parse_qs(body.decode("utf-8", "replace"), max_num_fields=4)
+        except ValueError as error:
+            raise Refusal(400, "this is not the form of the page") from error
         comment = said.get("comment", [""])[0].strip()[:MOST_COMMENT]
         score = replace(ticket.score, comment=comment)
         self._limit(score.trace.encode(), 1)
