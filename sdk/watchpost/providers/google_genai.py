@@ -100,7 +100,7 @@ def read_contents(contents: Any) -> Iterator[tuple[str, list[Part]]]:
     """Role and parts of each content; what stands there without a role is the user's."""
     loose: list[Part] = []
     for item in contents if isinstance(contents, list | tuple) else [contents]:
-        parts = find(item, "parts")
+        parts = item if isinstance(item, list | tuple) else find(item, "parts")
         if parts is None:
             if item is not None:
                 loose.append(_read_part(item))

@@ -210,7 +210,7 @@ TEXT = replace(
     CHAT,
     operation=names.COMPLETION,
     paths=("/api/generate",),
-    roots=("system", *_PROMPT),
+    roots=("system", "template", *_PROMPT),
     owns_result=owns_text,
     owns_chunk=owns_text,
 )

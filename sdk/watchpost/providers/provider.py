@@ -8,7 +8,7 @@ dictionaries alike.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -164,17 +164,14 @@ def blob_part(modality: str, mime_type: str, size: int) -> Part:
 
 
 def visit_request(body: Mapping[str, Any], roots: Sequence[str], visit: Visit) -> dict[str, Any]:
-    """A copy of a request body with every text under the roots replaced by what `visit` says."""
+    """A copy of a request body with every text under the roots replaced by what `visit` says.
+
+    Raises TypeError for a root that can be read only once: nobody could send it afterwards.
+    """
     changed = dict(body)
     for root in roots:
-        value = changed.get(root)
-        if isinstance(value, str):
-            changed[root] = visit(value)
-        elif isinstance(value, Mapping):
-            changed[root] = _visit(value, visit)
-        elif isinstance(value, list | tuple):
-            # The items of a root are messages or parts; plain strings among them are texts too.
-            changed[root] = [visit(i) if isinstance(i, str) else _visit(i, visit) for i in value]
+        if root in changed:
+            changed[root] = _visit_root(changed[root], visit)
     return changed
 
 
@@ -222,6 +219,17 @@ def visit_pieces(pieces: Sequence[tuple[Any, str]], visit: Visit) -> bool:
     for index, (target, name) in enumerate(pieces):
         put(target, name, replaced if index == 0 else "")
     return True
+
+
+def _visit_root(value: Any, visit: Visit) -> Any:
+    """Messages, parts or texts, alone or in lists: a plain string among them is a text too."""
+    if isinstance(value, str):
+        return visit(value)
+    if isinstance(value, list | tuple):
+        return [_visit_root(item, visit) for item in value]
+    if isinstance(value, Iterator):
+        raise TypeError("a request that can be read only once cannot be shown to a guard")
+    return _visit(value, visit)
 
 
 def _visit(value: Any, visit: Visit) -> Any:

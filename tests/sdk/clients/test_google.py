@@ -110,6 +110,20 @@ def test_instructions_are_recorded_and_redacted_where_they_stand(
     assert found["gen_ai.output.type"] == "json"
 
 
+def test_texts_in_lists_of_lists_are_guarded_too(
+    client: Any, wire: WireServer, recorder: Any
+) -> None:
+    wire.answer(json_reply(reply({"text": "hi"})))
+    contents = [["I am Ada", types.Part(text="truly Ada")], types.Part(text="yes, Ada")]
+    with watchpost.span("asked", policy=Policy(redact=[WordGuard("Ada")])):
+        client.models.generate_content(model=MODEL, contents=contents)
+
+    assert "Ada" not in wire.sent
+    assert wire.sent.count("[WORD]") == 3
+    texts = [part["content"] for m in recorder.messages("input") for part in m["parts"]]
+    assert texts == ["I am [WORD]", "truly [WORD]", "yes, [WORD]"]
+
+
 def test_a_parsed_answer_that_was_redacted_is_withheld(
     client: Any, wire: WireServer, recorder: Any
 ) -> None:

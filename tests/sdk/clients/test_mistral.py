@@ -15,6 +15,7 @@ from wire_server import WireServer, json_reply, sse_reply
 from word_guard import WordGuard
 
 import watchpost
+from watchpost.errors import GuardUnavailable
 from watchpost.policy import Policy
 
 CASE = Chat()
@@ -122,6 +123,29 @@ def test_code_around_a_gap_is_asked_whole(client: Any, wire: WireServer, recorde
     assert (sent["prompt"], sent["suffix"]) == ("def add(a, b):", "# [WORD]")
     texts = [message["parts"][0]["content"] for message in recorder.messages("input")]
     assert texts == ["def add(a, b):", "# [WORD]"]
+
+
+def test_messages_that_can_be_read_only_once_pass_no_guard(
+    client: Any, wire: WireServer, recorder: Any
+) -> None:
+    with (
+        watchpost.span("asked", policy=Policy(redact=[WordGuard("Ada")])),
+        pytest.raises(GuardUnavailable),
+    ):
+        client.chat.complete(model=CASE.model, messages=iter(ASKED))
+
+    assert wire.requests == []
+
+
+def test_a_predicted_answer_is_guarded_like_a_question(
+    client: Any, wire: WireServer, recorder: Any
+) -> None:
+    wire.answer(CASE.whole(Said()))
+    predicted = models.Prediction(content="hello Ada")
+    with watchpost.span("asked", policy=Policy(redact=[WordGuard("Ada")])):
+        client.chat.complete(model=CASE.model, messages=ASKED, prediction=predicted)
+
+    assert wire.requests[0].body["prediction"]["content"] == "hello [WORD]"
 
 
 def test_cached_tokens_are_found_under_either_name(
