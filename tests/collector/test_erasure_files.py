@@ -106,6 +106,8 @@ def test_an_attribute_that_only_happens_to_hold_the_id_names_nobody() -> None:
     assert ANN.names("app.customer.email", ANN.value)
     assert not ANN.names("gen_ai.request.model", ANN.value)
     assert not Subject("session", "s").names("user.id", "s")
+    assert not Subject("user", "42").names("watchpost.prompt.variable.customer.size", "42")
+    assert Subject("user", "42").names("watchpost.prompt.variable.customer", "42")
 
 
 @pytest.mark.parametrize(

@@ -96,6 +96,22 @@ def test_a_person_goes_with_their_traces_and_the_sums_stay(store: Store) -> None
     assert rows == [("", "", ""), ("bob", "", "")]
 
 
+def test_the_size_of_a_variable_names_nobody(store: Store) -> None:
+    place = Place(store)
+    sized = {"watchpost__prompt__variable__customer__size": 42}
+    place.add(
+        [
+            make_call(trace_id="a4" * 16, **sized),
+            make_call(trace_id="b4" * 16, watchpost__prompt__variable__customer="42"),
+        ]
+    )
+    place.remember("user", "42")
+
+    place.carry_out()
+
+    assert place.traces("spans") == {"a4"}
+
+
 def test_spans_of_the_same_trace_that_name_somebody_else_are_spared(store: Store) -> None:
     place = Place(store)
     spans = [
@@ -196,6 +212,7 @@ def test_every_stored_table_with_text_is_erased_or_known_to_hold_nobody(store: S
     nobody = {
         *("migrations", "prices", "price_lists", "erased", "erasing", "hours", "hour_arrivals"),
         *("retention", "segment_keys", "sampled_out", "sampling_rules"),
+        *("prompt_versions", "prompt_labels"),
     }
     rows = store.query(
         "select name from system.tables where database = 'watchpost' and engine like '%MergeTree'"

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from watchpost.errors import ConfigError
 from watchpost_collector.private_files import read_private, write_private
-from watchpost_collector.store.personal import NAMING_KEYS
+from watchpost_collector.store.personal import NAMELESS_KEYS, NAMING_KEYS
 
 KINDS = ("user", "session", "trace")
 _KEY_FILE = "erasure.key"
@@ -72,7 +72,9 @@ class Remembered:
 
 
 def _is_name_of(kind: str, key: str) -> bool:
-    return kind != "trace" and re.search(NAMING_KEYS[kind], key) is not None
+    if kind == "trace" or re.search(NAMELESS_KEYS, key) is not None:
+        return False
+    return re.search(NAMING_KEYS[kind], key) is not None
 
 
 def hash_id(secret: str, kind: str, value: str) -> str:

@@ -17,6 +17,8 @@ NAMING_KEYS: Mapping[str, str] = {
     r"|e?mail|login|username)([._-]|id|name|$)",
     "session": r"(?i)(^|[._-])(session|conversation|chat|thread)([._-]|id|$)",
 }
+# How long a prompt's variable was: the key says whose the variable is, the value is a number.
+NAMELESS_KEYS = "^watchpost[.]prompt[.]variable[.].*[.]size$"
 CALLS = "calls"
 SCORES = "score_events"
 _OWN = ("erased", "erasing")
@@ -147,7 +149,7 @@ def _list_keys(table: Keyed, pairs: str, kind: str) -> str:
     return (
         "(select groupUniqArray(toString(k)) from (select arrayJoin(mapKeys("  # noqa: S608
         f"{pairs})) as k from {DATABASE}.{table.name} where {where}) "
-        f"where match(k, '{NAMING_KEYS[kind]}'))"
+        f"where match(k, '{NAMING_KEYS[kind]}') and not match(k, '{NAMELESS_KEYS}'))"
     )
 
 
