@@ -6,9 +6,11 @@ from decimal import ROUND_HALF_UP, Decimal
 from pathlib import Path
 from typing import Any
 
+import pytest
 from genai_prices import Usage, calc_price
 from store_segments import NOON_NS, make_call, name_segment, pack_segment
 
+from watchpost.pricing import find_rates
 from watchpost_collector.store.client import Store
 from watchpost_collector.store.prices.book import PriceBook
 from watchpost_collector.store.prices.price import Price
@@ -48,6 +50,33 @@ def test_a_changed_price_has_a_row_from_the_day_it_changed() -> None:
 
     assert [row.valid_from for row in rows][:2] == [date(1970, 1, 1), date(2026, 8, 17)]
     assert rows[0].tiers[""][0].rates["input"] == Decimal("0.14")
+
+
+@pytest.mark.parametrize(
+    ("provider", "model", "tier", "dollars"),
+    [
+        ("openai", "ft:gpt-4o:acme::abc", "", "3.75"),
+        ("openai", "ft:gpt-4.1-mini-2025-04-14:acme:support:abc", "", "0.8"),
+        ("openai", "ft:gpt-4.1-2025-04-14:acme::abc", "batch", "1.5"),
+        ("openai", "gpt-4o-mini-2026-01-31", "", "0.15"),
+        ("azure.ai.openai", "gpt-4o-2024-08-06", "", "2.5"),
+        ("anthropic", "anthropic/claude-opus-4-6", "", "5"),
+    ],
+)
+def test_a_name_costs_here_what_it_costs_where_it_was_called(
+    provider: str, model: str, tier: str, dollars: str
+) -> None:
+    last = resolve_model(packaged_list(), provider, model)[-1]
+    there = find_rates(provider, model, tier=tier, time_ns=1_795_000_000 * 10**9)
+
+    assert rate_of(last, tier) == Decimal(dollars)
+    assert there is not None
+    assert there.input is not None
+    assert there.input[0] == Decimal(dollars)
+
+
+def test_a_model_fine_tuned_from_what_nobody_knows_has_no_price() -> None:
+    assert resolve_model(packaged_list(), "openai", "ft:no-such:acme::abc") == []
 
 
 def test_a_tier_begins_on_its_day_and_costs_what_the_page_says() -> None:

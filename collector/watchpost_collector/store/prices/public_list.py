@@ -17,6 +17,8 @@ from importlib.metadata import version as installed_version
 from typing import Any
 
 from watchpost.errors import ConfigError
+from watchpost.fine_tuned import find_base, find_fine_tuned, strip_date
+from watchpost.model_names import split_names
 from watchpost_collector.store.prices.price import (
     EPOCH,
     LISTED_AS,
@@ -110,13 +112,24 @@ def list_prices(public: PublicList) -> Iterator[Price]:
 
 
 def resolve_model(public: PublicList, provider: str, model: str) -> list[Price]:
-    """The prices of a model by the list's rules (aliases, dated names); [] when it knows none."""
+    """The prices of a model by the list's rules (aliases, dated names); [] when it knows none.
+
+    Names are taken apart as the SDK takes them apart, so that both come to the same price.
+    """
     if not model:
         return []
-    listed = LISTED_AS.get(provider, provider) or None
-    try:
-        owner, found = public.snapshot.find_provider_model(model, None, listed, None)
-    except LookupError:
+    if base := find_base(model):
+        return _resolve_fine_tuned(public, provider, model, base)
+    name, spellings = split_names(provider, model)
+    listed = LISTED_AS.get(name, name) or None
+    undated = (bare for spelling in spellings if (bare := strip_date(spelling)))
+    for spelling in (*spellings, *undated):
+        try:
+            owner, found = public.snapshot.find_provider_model(spelling, None, listed, None)
+        except LookupError:
+            continue
+        break
+    else:
         return []
     # Another provider's model sold here has its standard price: that is the list's own rule.
     variants = any(found is one for one in owner.models)
@@ -124,6 +137,20 @@ def resolve_model(public: PublicList, provider: str, model: str) -> list[Price]:
         Price(SOURCE, public.version, provider, model, day, tiers, f"by rule, as {found.id}")
         for day, tiers in _read_periods(found, variants=variants)
     ]
+
+
+def _resolve_fine_tuned(public: PublicList, provider: str, model: str, base: str) -> list[Price]:
+    """The prices of a fine-tuned model, never those of what it was tuned from, which are lower."""
+    tiers: dict[str, tuple[Band, ...]] = {}
+    for tier in (STANDARD, "batch"):
+        prices = find_fine_tuned(model, tier)
+        if prices is None:
+            return []
+        named = dict(zip(("input", "cache_read", "output"), prices, strict=True))
+        rates = {name: rate for name, rate in named.items() if rate is not None}
+        tiers[tier] = (Band(0, fill_rates(rates)),)
+    rule = f"by rule, as fine-tuned {base}"
+    return [Price(SOURCE, public.version, provider, model, EPOCH, tiers, rule)]
 
 
 def read_standard(public: PublicList, day: date) -> dict[tuple[str, str], Mapping[str, Decimal]]:
