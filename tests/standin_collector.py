@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
+import socket
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -23,6 +25,7 @@ class StandInCollector:
         self.log_requests: list[ExportLogsServiceRequest] = []
         self.headers: list[dict[str, str]] = []
         self.connections = 0
+        self._open: list[socket.socket] = []
         collector = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -30,6 +33,7 @@ class StandInCollector:
 
             def setup(self) -> None:
                 collector.connections += 1
+                collector._open.append(self.request)
                 super().setup()
 
             def do_POST(self) -> None:
@@ -70,6 +74,10 @@ class StandInCollector:
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()
+        # A process that ends leaves no connection open behind it.
+        for connection in self._open:
+            with contextlib.suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
 
     def refuse(self, status: int, **headers: str) -> None:
         """Answer the next request with an error."""

@@ -23,6 +23,7 @@ from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor, TracerPro
 from watchpost import attributes as names
 from watchpost.declared import declare
 from watchpost.export import build_processor
+from watchpost.export.endings import heed_termination
 from watchpost.feedback import LinkSource
 from watchpost.pricing import Rates, read_overrides
 from watchpost.prompt_fetch import PromptSource
@@ -136,6 +137,7 @@ def _start(
     )
     provider = _find_provider(settings)
     _replace(processor, provider)
+    heed_termination(_hasten, _settle)
     install(
         Runtime(
             provider.get_tracer(TRACER),
@@ -170,6 +172,16 @@ def shutdown() -> None:
     """Deliver or keep what is left, and stop. Decorated code goes on, unrecorded."""
     _replace(None)
     install(None)
+
+
+def _hasten() -> None:
+    if _processor is not None:
+        _processor.hasten()
+
+
+def _settle() -> None:
+    if _processor is not None:
+        _processor.settle()
 
 
 def _find_provider(settings: Settings) -> TracerProvider:

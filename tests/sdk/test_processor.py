@@ -1,6 +1,7 @@
 """The processor: nothing is lost without being counted, and nothing leaves unmasked."""
 
 import logging
+import socket
 import subprocess
 import sys
 import threading
@@ -133,6 +134,67 @@ def test_what_a_process_leaves_behind_the_next_one_delivers(tmp_path: Path, buil
         assert second.flush(20)
         assert back.names == ["left behind"]
         second.shutdown()
+
+
+def test_the_next_span_that_leaves_says_how_many_were_dropped_before_it(
+    collector: StandInCollector, build: Build
+) -> None:
+    processor, provider = build(collector.url)
+    collector.refuse(400)
+    for name in ("lost", "lost too"):
+        record(provider, name)
+    processor.flush(20)
+    for name in ("first", "second"):
+        record(provider, name)
+        assert processor.flush(20)
+    said = [
+        {pair.key: pair.value.int_value for pair in span.attributes}  # type: ignore[attr-defined]
+        for span in collector.spans()
+    ]
+    assert said == [{"watchpost.export.dropped": processor.counts.dropped}, {}]
+    assert processor.counts.dropped == 2
+
+
+@pytest.mark.parametrize("end", ["settle", "shutdown"])
+def test_a_collector_that_never_answers_holds_up_no_end_and_costs_no_span(
+    build: Build, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, end: str
+) -> None:
+    monkeypatch.setattr("watchpost.export.processor.SHUTDOWN_S", 0.4)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        processor, provider = build(f"http://127.0.0.1:{silent.getsockname()[1]}")
+        record(provider, "unanswered")
+        if end == "settle":
+            processor.settle(0.4)
+        else:
+            processor.shutdown()
+        assert (processor.counts.spilled, processor.counts.dropped) == (1, 0)
+        assert len(list((tmp_path / "spill").rglob("*.otlp.gz"))) == 1
+
+
+def test_a_flush_tries_a_collector_that_is_away_once_however_much_is_waiting(
+    collector: StandInCollector, build: Build
+) -> None:
+    processor, provider = build(collector.url, interval_s=3600)
+    for _ in range(9):
+        collector.refuse(503)
+    for number in range(600):
+        record(provider, str(number))
+    assert not processor.flush(20)
+    assert len(collector.headers) <= 2
+    assert processor.counts.spilled == 600
+
+
+def test_a_span_that_cannot_be_weighed_is_counted_and_its_caller_hears_nothing(
+    collector: StandInCollector, build: Build, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    processor, provider = build(collector.url)
+    monkeypatch.setattr("watchpost.export.processor.weigh", lambda span: 1 // 0)
+    record(provider, "weightless")
+    monkeypatch.undo()
+    record(provider, "next")
+    assert processor.flush(20)
+    assert collector.names == ["next"]
+    assert (processor.counts.received, processor.counts.dropped) == (2, 1)
 
 
 def test_a_collector_that_says_later_is_not_asked_before(

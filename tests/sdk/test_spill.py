@@ -4,6 +4,7 @@ import os
 import stat
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 
 import pytest
@@ -109,3 +110,40 @@ def test_only_one_process_delivers_at_a_time(tmp_path: Path) -> None:
 def test_it_lives_in_the_accounts_state_directory(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_STATE_HOME", "/somewhere")
     assert default_directory() == Path("/somewhere/watchpost/spill")
+
+
+def test_a_child_forked_while_its_parent_delivers_does_not_keep_the_right_to(
+    tmp_path: Path,
+) -> None:
+    spill = open_spill(tmp_path)
+    reading, writing = os.pipe()
+    with spill.claim() as mine:
+        assert mine
+        with warnings.catch_warnings():
+            # Newer Pythons warn of threads; this child touches nothing they may hold.
+            warnings.simplefilter("ignore", DeprecationWarning)
+            child = os.fork()
+        if child == 0:
+            os.close(writing)
+            os.read(reading, 1)
+            os._exit(0)
+    with open_spill(tmp_path).claim() as mine:
+        assert mine
+    os.close(writing)
+    os.close(reading)
+    os.waitpid(child, 0)
+
+
+def test_half_a_batch_of_a_killed_process_goes_in_time_and_a_fresh_one_stays(
+    tmp_path: Path,
+) -> None:
+    spill = open_spill(tmp_path)
+    spill.append(b"x", 1)
+    directory = spill.stored()[0].path.parent
+    old, fresh = directory / "old.part", directory / "fresh.part"
+    for path in (old, fresh):
+        path.write_bytes(b"half")
+    os.utime(old, (0, 0))
+    with spill.claim():
+        assert not old.exists()
+        assert fresh.exists()

@@ -23,7 +23,7 @@ _CONTENT = re.compile(
     r"|(?:retrieval|reranker|document|message|tool_call|embedding)\..+|tool\.(?:parameters|output)"
     r"|ai\.(?:prompt|response|toolCall|value)(?:\..+)?|langfuse\..*(?:input|output)"
     r"|mlflow\.span(?:Inputs|Outputs)|exception\.(?:message|stacktrace)|error\.message"
-    r"|gen_ai\.evaluation\.explanation"
+    r"|gen_ai\.evaluation\.explanation|gen_ai\.retrieval\.(?:documents|query\.text)"
     r"|(?:db\.(?:statement|query\.text))|(?:url\.(?:full|query)|http\.(?:url|target))"
 )
 _LONGEST_VALUE = 200

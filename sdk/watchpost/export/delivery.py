@@ -39,6 +39,7 @@ class Delivery:
         self._next_attempt_s = 0.0
         self._told_to_wait = False
         self._failures = 0
+        self._is_hurried = False
         self._delivered = self._spilled = self._dropped = 0
         self.trouble = ""
 
@@ -69,7 +70,7 @@ class Delivery:
         `urgent` tries a collector that is away before its time, unless it asked for that time.
         """
         dropped = self.redeliver(urgent=urgent)
-        if self._is_away or self._has_spilled:
+        if self._is_hurried or self._is_away or self._has_spilled:
             return dropped + self._keep(body, spans, signal)
         outcome = self._sender.send(body, signal)
         if outcome.kind == "later":
@@ -94,6 +95,15 @@ class Delivery:
             self._distrust_spill(error)
             return 0
 
+    def hurry(self) -> None:
+        """No time is left to wait for answers: keep what comes. Any thread may say so."""
+        self._is_hurried = True
+        self._sender.interrupt()
+
+    def take_time(self) -> None:
+        """There is time after all."""
+        self._is_hurried = False
+
     def close(self) -> None:
         """Close the connection."""
         self._sender.close()
@@ -101,10 +111,14 @@ class Delivery:
     def forget(self) -> None:
         """Start afresh in a forked child: the counts and the connection are the parent's."""
         self._sender.forget()
-        self._has_spilled = False
+        self._spill.forget()
+        # The parent may never look: under `gunicorn --preload` it records nothing.
+        self._has_spilled = True
         self._delivered = self._spilled = self._dropped = 0
 
     def _may_try(self, urgent: bool) -> bool:
+        if self._is_hurried:
+            return False
         if time.monotonic() >= self._next_attempt_s:
             return True
         return urgent and not self._told_to_wait

@@ -6,13 +6,14 @@ treated is left out and counted; it never takes its batch with it.
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.util.types import AttributeValue
 
+from watchpost.attributes import DROPPED_BEFORE
 from watchpost.export import Capture
 from watchpost.export.capture import keep_event_metadata, keep_metadata
 from watchpost.export.event import Event
@@ -40,11 +41,15 @@ class Encoded:
 
 @dataclass(frozen=True, slots=True)
 class Treatment:
-    """What is done to every span on its way out."""
+    """What is done to every span on its way out.
+
+    `lost` spans were dropped before these; the first of them says so.
+    """
 
     capture: Capture
     enrich: Enrich | None
     redactor: Redactor | None
+    lost: int = 0
 
 
 def encode_batch(spans: Sequence[ReadableSpan], treatment: Treatment) -> Encoded:
@@ -61,6 +66,7 @@ def encode_batch(spans: Sequence[ReadableSpan], treatment: Treatment) -> Encoded
         try:
             whole.MergeFrom(_treat((span,), treatment))
             kept += 1
+            treatment = replace(treatment, lost=0)
         except Exception as error:
             _log.debug("a span could not be encoded: %s", type(error).__name__)
     return Encoded(whole.SerializeToString() if kept else b"", kept, len(spans) - kept)
@@ -82,6 +88,8 @@ def encode_event_batch(events: Sequence[Event], treatment: Treatment) -> Encoded
 
 def _treat(spans: Sequence[ReadableSpan], treatment: Treatment) -> ExportTraceServiceRequest:
     request = encode_spans(spans)
+    if treatment.lost:
+        _set_attributes(_each_span(request)[0], {DROPPED_BEFORE: treatment.lost})
     if treatment.enrich is not None:
         _enrich(request, spans, treatment.enrich)
     if treatment.capture == "metadata":

@@ -4,9 +4,11 @@ It retries nothing and keeps nothing; it says what became of a batch and when to
 does not know spans, queues or files. One thread at a time uses a Sender.
 """
 
+import contextlib
 import gzip
 import http.client
 import math
+import socket
 import ssl
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
@@ -21,6 +23,7 @@ from watchpost.errors import ConfigError
 
 TRACES, LOGS = "traces", "logs"
 TIMEOUT_S = 10.0
+CONNECT_S = 4.0
 LONGEST_WAIT_S = 300.0
 # Refused for who we are, not for what we sent: a new key or a restarted proxy cures it.
 _UNWELCOME = (401, 403, 404, 407)
@@ -92,16 +95,19 @@ class Sender:
         if backfill:
             self._headers["X-Watchpost-Backfill"] = "1"
         self._connection: http.client.HTTPConnection | None = None
+        self._is_interrupted = False
 
     def send(self, body: bytes, signal: str = TRACES) -> Outcome:
         """Send one gzipped request of a signal. Never raises for what the network does."""
         path = self._destination.path_of(signal)
         reused = self._connection is not None
+        self._is_interrupted = False
         try:
             return self._send_once(body, path)
         except (OSError, http.client.HTTPException) as error:
             self.close()
-            if not reused:
+            # After a wait in vain it may well have arrived: again would be twice.
+            if not reused or self._is_interrupted or isinstance(error, TimeoutError):
                 return Outcome("later", reason=type(error).__name__)
         # A kept connection may have been closed by the other side while it was idle.
         try:
@@ -109,6 +115,14 @@ class Sender:
         except (OSError, http.client.HTTPException) as error:
             self.close()
             return Outcome("later", reason=type(error).__name__)
+
+    def interrupt(self) -> None:
+        """Let another thread's `send` fail at once instead of waiting for an answer."""
+        self._is_interrupted = True
+        held = getattr(self._connection, "sock", None)
+        if held is not None:
+            with contextlib.suppress(OSError):
+                held.shutdown(socket.SHUT_RDWR)
 
     def close(self) -> None:
         """Close the connection; the next batch opens another."""
@@ -144,8 +158,15 @@ def _open(destination: Destination) -> http.client.HTTPConnection:
     host, port = destination.host, destination.port
     if destination.scheme == "https":
         context = ssl.create_default_context()
-        return http.client.HTTPSConnection(host, port, timeout=TIMEOUT_S, context=context)
-    return http.client.HTTPConnection(host, port, timeout=TIMEOUT_S)
+        made: http.client.HTTPConnection = http.client.HTTPSConnection(
+            host, port, timeout=CONNECT_S, context=context
+        )
+    else:
+        made = http.client.HTTPConnection(host, port, timeout=CONNECT_S)
+    # Whoever is there says so soon; storing a batch may take longer.
+    made.connect()
+    made.sock.settimeout(TIMEOUT_S)
+    return made
 
 
 def _read_answer(status: int, retry_after: str | None, answer: bytes) -> Outcome:

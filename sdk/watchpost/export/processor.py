@@ -5,25 +5,21 @@ exit. What the collector cannot take now goes to the spill and leaves later, in 
 be dropped is counted and said in one log line a minute. It does not know what spans mean.
 """
 
-import atexit
 import logging
-import os
 import random
 import threading
 import time
-import weakref
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from opentelemetry.context import Context
 from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor
 
 from watchpost import screening
 from watchpost.declared import DECLARED, declare
-from watchpost.deferred import weight_of
 from watchpost.errors import ConfigError
 from watchpost.export import Capture
 from watchpost.export.delivery import Delivery
@@ -34,9 +30,12 @@ from watchpost.export.encoding import (
     encode_batch,
     encode_event_batch,
 )
+from watchpost.export.endings import follow_process, leave_process
 from watchpost.export.event import Event
 from watchpost.export.exporter import Sender, compress, parse_endpoint
+from watchpost.export.losses import Losses
 from watchpost.export.spill import Spill, default_directory
+from watchpost.export.weight import weigh
 from watchpost.policy import Policy
 from watchpost.redaction import Redactor
 
@@ -45,12 +44,8 @@ _log = logging.getLogger("watchpost")
 BATCH_SPANS = 512
 BATCH_BYTES = 2 * 1024 * 1024
 SHUTDOWN_S = 10.0
-LOG_EVERY_S = 60.0
 Item = TypeVar("Item")
 _CAPTURES = ("full", "redacted", "metadata", "off")
-# What a span weighs beside its strings: objects, ids, times.
-_SPAN_BYTES = 1500
-_VALUE_BYTES = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,10 +79,7 @@ class ExportProcessor(SpanProcessor):
         self._interval_s = interval_s
         self._closed = False
         self._reset()
-        if hasattr(os, "register_at_fork"):
-            method = weakref.WeakMethod(self._after_fork)
-            os.register_at_fork(after_in_child=lambda: (call := method()) and call())
-        atexit.register(self.shutdown)
+        follow_process(self)
 
     def _reset(self) -> None:
         self._wake = threading.Condition()
@@ -95,15 +87,15 @@ class ExportProcessor(SpanProcessor):
         self._queued_bytes = 0
         self._received = 0
         self._overflowed = 0
-        self._untold = 0
-        self._told_s = -LOG_EVERY_S
+        self._losses = Losses()
         self._in_hand = 0
         self._flushes = 0
         self._flushed = 0
+        self._pressed = (0, False)
         self._thread: threading.Thread | None = None
 
-    def _after_fork(self) -> None:
-        # The parent delivers what it had; a thread or a connection does not cross a fork.
+    def forked(self) -> None:
+        """Begin anew in a child: the parent delivers what it had, by its thread and connection."""
         self._reset()
         self._delivery.forget()
 
@@ -111,23 +103,27 @@ class ExportProcessor(SpanProcessor):
         """Nothing: a span is looked at when it has ended."""
 
     def on_end(self, span: ReadableSpan) -> None:
-        """Take a finished span. Costs the caller a lock and a sum of lengths."""
-        context = span.get_span_context()
-        if self._treatment.capture == "off" or context is None or not context.trace_flags.sampled:
-            return
-        self._enqueue(span, _weigh(span))
+        """Take a finished span. Costs the caller a lock and a sum of lengths. Never raises."""
+        try:
+            context = span.get_span_context()
+            if context is not None and context.trace_flags.sampled:
+                self._enqueue(span, weigh)
+        except Exception as error:
+            self._lose(error)
 
     def take(self, event: Event) -> None:
         """Take an event as spans are taken; it is delivered among them."""
-        if self._treatment.capture != "off":
-            self._enqueue(event, event.weight)
+        self._enqueue(event, lambda event: event.weight)
 
-    def _enqueue(self, item: ReadableSpan | Event, size: int) -> None:
+    def _enqueue(self, item: Any, weigh: Callable[[Any], int]) -> None:
+        if self._treatment.capture == "off":
+            return
+        size = weigh(item)
         with self._wake:
             self._received += 1
             if self._closed or self._queued_bytes + size > self._queue_bytes:
                 self._overflowed += 1
-                self._untold += 1
+                self._losses.count(1)
             else:
                 self._queue.append((item, size))
                 self._queued_bytes += size
@@ -135,26 +131,50 @@ class ExportProcessor(SpanProcessor):
             if len(self._queue) == 1 or self._is_batch_full():
                 self._wake.notify_all()
 
+    def _lose(self, error: Exception) -> None:
+        with self._wake:
+            self._received += 1
+            self._overflowed += 1
+        self._losses.count(1)
+        _log.debug("a span could not be taken: %s", type(error).__name__)
+
     def flush(self, timeout_s: float = 10.0) -> bool:
         """Deliver what has ended by now. True when the collector has it all.
 
         Returns as soon as the outcome is known: with the collector away, once all of it is
         spilled.
         """
+        if self._closed or self._treatment.capture == "off":
+            return not self._queue
+        return self._drain(timeout_s) and self._delivery.is_clear
+
+    def settle(self, timeout_s: float = SHUTDOWN_S) -> None:
+        """Deliver what has ended by now, or spill it where that takes longer than half the time."""
+        if not self._drain(timeout_s / 2):
+            self._delivery.hurry()
+            self._drain(timeout_s / 2)
+            self._delivery.take_time()
+
+    def hasten(self) -> None:
+        """The end is near: finished spans wait for no company from now on."""
+        with self._wake:
+            self._interval_s = 0.0
+            self._wake.notify_all()
+
+    def _drain(self, timeout_s: float) -> bool:
+        """Whether all that has ended by now was delivered or kept within the time."""
         deadline_s = time.monotonic() + timeout_s
         with self._wake:
-            if self._closed or self._treatment.capture == "off":
-                return not self._queue
             self._flushes += 1
             mine = self._flushes
             self._start()
             self._wake.notify_all()
-            while self._flushed < mine:
+            while self._flushed < mine and self._thread is not None:
                 left_s = deadline_s - time.monotonic()
                 if left_s <= 0:
                     return False
                 self._wake.wait(left_s)
-            return self._delivery.is_clear
+            return self._flushed >= mine
 
     def force_flush(self, timeout_millis: int = 30000) -> bool:
         """`flush` by the name OpenTelemetry calls it."""
@@ -166,14 +186,24 @@ class ExportProcessor(SpanProcessor):
             thread = self._thread
             self._closed = True
             self._wake.notify_all()
-        atexit.unregister(self.shutdown)
-        if thread is not None and thread is not threading.current_thread():
-            thread.join(SHUTDOWN_S)
+        leave_process(self)
+        if thread is None:
+            # None was ever started, or none can be any more while the interpreter ends.
+            self._run_if_queued()
+        elif thread is not threading.current_thread():
+            thread.join(SHUTDOWN_S / 2)
+            if thread.is_alive():
+                self._delivery.hurry()
+                thread.join(SHUTDOWN_S / 2)
         with self._wake:
             left, self._queue = len(self._queue) + self._in_hand, deque()
             self._overflowed += left
-            self._untold += left
-        self._tell_drops(at_once=True)
+        self._losses.count(left)
+        self._losses.tell(self._delivery.trouble, at_once=True)
+
+    def _run_if_queued(self) -> None:
+        if self._queue:
+            self._run()
 
     @property
     def counts(self) -> Counts:
@@ -189,9 +219,15 @@ class ExportProcessor(SpanProcessor):
             )
 
     def _start(self) -> None:
-        if self._thread is None and not self._closed:
-            self._thread = threading.Thread(target=self._run, name="watchpost-export", daemon=True)
-            self._thread.start()
+        if self._thread is not None or self._closed:
+            return
+        thread = threading.Thread(target=self._run, name="watchpost-export", daemon=True)
+        try:
+            thread.start()
+        except RuntimeError:
+            # The interpreter ends, or there are too many: the next span or `shutdown` tries again.
+            return
+        self._thread = thread
 
     def _is_batch_full(self) -> bool:
         return len(self._queue) >= BATCH_SPANS or self._queued_bytes >= BATCH_BYTES
@@ -202,8 +238,8 @@ class ExportProcessor(SpanProcessor):
                 self._wait_for_work()
                 asked, closing = self._flushes, self._closed
                 batch = self._take_batch()
-            self._export(batch, urgent=asked > self._flushed or closing)
-            self._tell_drops(at_once=False)
+            self._export(batch, urgent=self._is_pressed(asked, closing))
+            self._losses.tell(self._delivery.trouble, at_once=False)
             with self._wake:
                 self._in_hand = 0
                 if not self._queue:
@@ -212,6 +248,11 @@ class ExportProcessor(SpanProcessor):
                     if closing:
                         break
         self._delivery.close()
+
+    def _is_pressed(self, asked: int, closing: bool) -> bool:
+        """Whether a collector that is away is tried before its time: once for each who asks."""
+        earlier, self._pressed = self._pressed, (asked, closing)
+        return (asked > self._flushed or closing) and earlier != self._pressed
 
     def _wait_for_work(self) -> None:
         """Sleep until spans are due, a spilled batch may leave, or somebody is waiting."""
@@ -222,9 +263,9 @@ class ExportProcessor(SpanProcessor):
                     return
                 self._wake.wait(retry_s)
                 continue
-            due_s = time.monotonic() + self._interval_s
+            since_s = time.monotonic()
             while not (self._is_batch_full() or self._closed or self._flushes > self._flushed):
-                left_s = due_s - time.monotonic()
+                left_s = since_s + self._interval_s - time.monotonic()
                 if left_s <= 0:
                     break
                 self._wake.wait(left_s)
@@ -244,22 +285,33 @@ class ExportProcessor(SpanProcessor):
     def _export(self, batch: list[ReadableSpan | Event], *, urgent: bool) -> None:
         spans = [item for item in batch if not isinstance(item, Event)]
         events = [item for item in batch if isinstance(item, Event)]
-        dropped = 0
         if spans or not events:
-            dropped += self._export_one(spans, encode_batch, urgent=urgent)
+            # The collector is told with the next spans how many it will never see.
+            lost = self._losses.take_unsaid() if spans else 0
+            treatment = replace(self._treatment, lost=lost) if lost else self._treatment
+            dropped = self._export_one(spans, treatment, encode_batch, urgent=urgent)
+            if dropped:
+                self._losses.give_back(lost)
+            self._losses.count(dropped)
         if events:
-            dropped += self._export_one(events, encode_event_batch, urgent=urgent)
-        with self._wake:
-            self._untold += dropped
+            treatment = self._treatment
+            self._losses.count(
+                self._export_one(events, treatment, encode_event_batch, urgent=urgent)
+            )
 
     def _export_one(
-        self, batch: list[Item], encode: Callable[[list[Item], Treatment], Encoded], *, urgent: bool
+        self,
+        batch: list[Item],
+        treatment: Treatment,
+        encode: Callable[[list[Item], Treatment], Encoded],
+        *,
+        urgent: bool,
     ) -> int:
         """Deliver what goes together, or what is on disk for an empty batch; returns drops."""
         try:
             if not batch:
                 return self._delivery.redeliver(urgent=urgent)
-            encoded = encode(batch, self._treatment)
+            encoded = encode(batch, treatment)
             dropped = encoded.dropped
             if encoded.spans:
                 body, signal = compress(encoded.body), encoded.signal
@@ -272,15 +324,6 @@ class ExportProcessor(SpanProcessor):
             _log.debug("a batch could not be exported: %s", type(error).__name__)
             return len(batch)
         return dropped
-
-    def _tell_drops(self, *, at_once: bool) -> None:
-        with self._wake:
-            now_s = time.monotonic()
-            if not self._untold or not (at_once or now_s - self._told_s >= LOG_EVERY_S):
-                return
-            untold, self._untold = self._untold, 0
-            self._told_s = now_s
-        _log.warning("%d spans were dropped: %s", untold, self._delivery.trouble or "queue full")
 
 
 def make_processor(
@@ -320,25 +363,3 @@ def make_processor(
         queue_bytes=queue_bytes,
         interval_s=interval_s,
     )
-
-
-def _weigh(span: ReadableSpan) -> int:
-    """About how many bytes a span holds in memory."""
-    bags = [event.attributes for event in span.events]
-    deferred = weight_of(span)
-    if deferred is None:
-        bags.append(span.attributes)
-    # Deferred attributes say what they weigh; reading them here would compute them here.
-    size = _SPAN_BYTES + (deferred or 0)
-    for bag in bags:
-        if not bag:
-            continue
-        copy = getattr(bag, "copy", None)
-        # Reading a bounded mapping item by item asks it twice for each.
-        for value in (copy() if copy is not None else bag).values():
-            size += _VALUE_BYTES
-            if isinstance(value, str | bytes | tuple | list):
-                size += len(value)
-            if isinstance(value, tuple | list):
-                size += sum(len(item) if isinstance(item, str) else 8 for item in value)
-    return size

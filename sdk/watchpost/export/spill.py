@@ -22,6 +22,8 @@ except ImportError:  # Windows has no flock; there a directory has one process a
 
 # By signal. One that an older version does not know is left alone by it.
 _SUFFIXES = {"traces": ".otlp.gz", "logs": ".logs.gz"}
+# Writing one takes a moment; this is long after.
+_ABANDONED_S = 3600
 _sequence = itertools.count()
 
 
@@ -49,6 +51,7 @@ class Spill:
         self._base = directory
         self._directory = directory / name
         self._max_bytes = max_bytes
+        self._claimed: int | None = None
 
     def append(self, body: bytes, spans: int, signal: str = "traces") -> int:
         """Keep one batch; returns how many spans had to be thrown away to make room.
@@ -104,11 +107,30 @@ class Spill:
         """Hold the right to deliver; False when another process of this account has it."""
         self._make_directory()
         flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0)
-        descriptor = os.open(self._directory / "lock", flags, 0o600)
+        self._sweep()
+        descriptor = self._claimed = os.open(self._directory / "lock", flags, 0o600)
         try:
             yield _lock(descriptor)
         finally:
+            # Not by closing alone: a child forked meanwhile would hold it on.
+            _unlock(descriptor)
+            self._claimed = None
             os.close(descriptor)
+
+    def forget(self) -> None:
+        """Let go of what belongs to the parent of a forked process."""
+        descriptor, self._claimed = self._claimed, None
+        if descriptor is not None:
+            with contextlib.suppress(OSError):
+                os.close(descriptor)
+
+    def _sweep(self) -> None:
+        """Remove what killed processes began to write: nobody can read half a batch."""
+        now_s = time.time()
+        for partial in self._directory.glob("*.part"):
+            with contextlib.suppress(FileNotFoundError):
+                if now_s - partial.stat(follow_symlinks=False).st_mtime > _ABANDONED_S:
+                    partial.unlink()
 
     def _make_directory(self) -> None:
         self._base.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -147,6 +169,11 @@ def _lock(descriptor: int) -> bool:
     except BlockingIOError:
         return False
     return True
+
+
+def _unlock(descriptor: int) -> None:
+    if fcntl is not None:
+        fcntl.flock(descriptor, fcntl.LOCK_UN)
 
 
 def _read_signal(name: str) -> str:
