@@ -13,6 +13,7 @@ FOLDER = Path(__file__).resolve().parents[2] / "examples"
 SAYS = {
     "record_calls.py": "watchpost.segment.tenant = acme",
     "guard_calls.py": "requests made: 1",
+    "use_prompts.py": "watchpost.prompt.variable.question.size = 19",
 }
 
 
