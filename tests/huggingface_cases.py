@@ -22,6 +22,8 @@ class Chat(ProviderCase):
     response_model = MODEL
     response_id = "chatcmpl-1"
     error_type = "BadRequestError"
+    # Before a stream is read, its client does not know why.
+    complaint = "no such thing|Bad request:"
 
     def connect(self, url: str, is_async: bool) -> Any:
         kind = AsyncInferenceClient if is_async else InferenceClient
@@ -64,7 +66,6 @@ class Text(Chat):
 
     name = "huggingface text generation"
     operation = "text_completion"
-    error_type = "UnknownError"
     response_model = response_id = ""
     input_tokens, output_tokens = 4, 3
     finish = "eos_token"
@@ -93,7 +94,7 @@ class Text(Chat):
         return sse_reply(told)
 
     def error(self, status: int) -> Reply:
-        return json_reply({"error": "no such thing", "error_type": "generic"}, status)
+        return json_reply({"error": "no such thing"}, status)
 
     def text_of(self, result: Any) -> str:
         return str(result.generated_text)

@@ -58,6 +58,8 @@ class ProviderCase:
     opening = 1
     """How many pieces of a stream come before its text."""
     error_type = ""
+    complaint = "no such thing"
+    """What a refusal says, as a pattern."""
 
     def connect(self, url: str, is_async: bool) -> Any:
         """A real client of the server at `url`, not patched."""

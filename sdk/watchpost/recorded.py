@@ -116,7 +116,7 @@ def _read_fresh(scope: Scope, output: Any) -> list[Read]:
     if _is_read(output) and all(output is not response for response, _ in responses):
         responses.append((output, scope.runtime.clock()))
     for response, time_ns in responses:
-        if any(response is seen for seen in scope.seen_objects):
+        if any(_is_same(response, seen) for seen in scope.seen_objects):
             continue
         if isinstance(response, Read):
             fresh.append(response)
@@ -129,6 +129,11 @@ def _read_fresh(scope: Scope, output: Any) -> list[Read]:
         else:
             fresh.append(Read(provider, provider.read_result(response), time_ns))
     return [read for read in fresh if not read.result.id or read.result.id not in scope.seen]
+
+
+def _is_same(response: Any, seen: Any) -> bool:
+    """Whether a patched call gave this, or gave the text that it was parsed from."""
+    return response is seen or (type(response) is dict and response == seen)
 
 
 def _find(response: Any) -> Provider | None:

@@ -16,6 +16,7 @@ from opentelemetry import context as otel
 from opentelemetry.context import Context
 
 from watchpost.scope import detach
+from watchpost.shell import AsyncStreamShell, StreamShell
 
 
 class Follower(Protocol):
@@ -191,7 +192,7 @@ def is_stream(value: Any) -> bool:
     """Whether a function returned something that will be read later, piece by piece."""
     if isinstance(value, GeneratorType | AsyncGeneratorType | Followed | AsyncFollowed):
         return True
-    return _is_shell(value) or bool(_find_iterator(value))
+    return _is_shell(value) or bool(_find_iterator(value)) or _is_closed(value)
 
 
 def follow(value: Any, follower: Follower) -> Any:
@@ -201,6 +202,10 @@ def follow(value: Any, follower: Follower) -> Any:
         return value
     if name := _find_iterator(value):
         return replace_iterator(value, _wrap(getattr(value, name), follower), follower)
+    if _is_closed(value):
+        if _is_read_by_await(value):
+            return AsyncStreamShell(value, AsyncFollowed(aiter(value), follower), follower)
+        return StreamShell(value, Followed(iter(value), follower), follower)
     if isinstance(value, AsyncGeneratorType | AsyncFollowed):
         return AsyncFollowedGenerator(value, follower)
     return FollowedGenerator(value, follower)
@@ -240,6 +245,21 @@ def _is_shell(value: Any) -> bool:
     """Whether a patched client handed this out: what follows it is in a slot of its own."""
     # Its type says so, and not the type it claims to be.
     return hasattr(type(value), "_followed")
+
+
+def _is_closed(value: Any) -> bool:
+    """Whether this is a stream in which nothing can be put: botocore's events, litellm's chunks."""
+    kind = type(value)
+    return hasattr(kind, "__iter__") and (
+        hasattr(kind, "get_initial_response")
+        or "completion_stream" in getattr(value, "__dict__", ())
+    )
+
+
+def _is_read_by_await(value: Any) -> bool:
+    """What can be read either way is read as what it reads from itself."""
+    inner = getattr(value, "completion_stream", None)
+    return hasattr(inner, "__anext__") and not hasattr(inner, "__next__")
 
 
 def _find_iterator(value: Any) -> str:

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 from watchpost.patching.adapter import comes_from
 from watchpost.patching.method_seam import Args, Kwargs, Method, make_adapter
 from watchpost.providers import bedrock_converse, bedrock_invoke
-from watchpost.providers.bedrock_invoke import METRICS
+from watchpost.providers.bedrock_invoke import Body
 from watchpost.providers.provider import Provider
 
 _COUNTS = {
@@ -70,12 +70,11 @@ def _open_body(response: Any) -> Any:
     response["body"] = _fill_again(body, raw)
     headers = response.get("ResponseMetadata", {}).get("HTTPHeaders", {})
     found = {name: int(headers[key]) for key, name in _COUNTS.items() if key in headers}
-    return {**json.loads(raw), METRICS: found}
+    return Body(json.loads(raw), found)
 
 
 def _close_body(response: Any, parsed: Any) -> Any:
-    raw = json.dumps({key: value for key, value in parsed.items() if key != METRICS}).encode()
-    return {**response, "body": _fill_again(response["body"], raw)}
+    return {**response, "body": _fill_again(response["body"], json.dumps(parsed).encode())}
 
 
 class _Broken(io.RawIOBase):

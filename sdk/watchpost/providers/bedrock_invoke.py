@@ -29,13 +29,23 @@ from watchpost.providers.provider import (
 from watchpost.record import Attribute, Request, Result, Usage
 
 METRICS = "amazon-bedrock-invocationMetrics"
-"""What Bedrock adds to the last piece of a stream, and we to a body from its headers."""
+"""What Bedrock adds to the last piece of a stream."""
 
 _PARAMETERS: Mapping[str, str] = {
     "max_gen_len": names.REQUEST_MAX_TOKENS,
     "maxTokenCount": names.REQUEST_MAX_TOKENS,
     "topP": names.REQUEST_TOP_P,
 }
+
+
+class Body(dict[str, Any]):
+    """A parsed body and, beside it, what the headers counted: equal to one parsed without them."""
+
+    __slots__ = ("metrics",)
+
+    def __init__(self, parsed: Mapping[str, Any], metrics: Mapping[str, int]) -> None:
+        super().__init__(parsed)
+        self.metrics = metrics
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +71,7 @@ _MAKERS = (anthropic_messages.PROVIDER, bedrock_converse.PROVIDER, openai_chat.P
 
 def owns_result(result: Any) -> bool:
     """Whether this is the parsed body of an answer that only Bedrock gives."""
-    if isinstance(result, dict) and METRICS in result:
+    if isinstance(result, Body):
         return True
     if anthropic_messages.owns_result(result):
         return str(get(result, "id", "")).startswith("msg_bdrk_")
@@ -102,7 +112,11 @@ def read_result(result: Any) -> Result:
     """What came back at once, its body parsed."""
     maker = next((maker for maker in _MAKERS if maker.owns_result(result)), None)
     found = maker.read_result(result) if maker else _read_text(result)
-    return found if found.usage else replace(found, usage=_read_metrics(get(result, METRICS)))
+    return (
+        found
+        if found.usage
+        else replace(found, usage=_read_metrics(getattr(result, "metrics", None)))
+    )
 
 
 def read_stream(chunks: Sequence[Any]) -> Result:

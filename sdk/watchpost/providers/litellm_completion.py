@@ -60,11 +60,16 @@ def read_result(result: Any) -> Result:
 
 def read_stream(chunks: Sequence[Any]) -> Result:
     """What came back in chunks, as far as it was seen."""
-    found = openai_chat.read_stream(chunks)
+    last = chunks[-1] if chunks else None
     usages = [
         usage for chunk in chunks if (usage := get(chunk, "usage") or _hidden(chunk, REPORTED))
     ]
-    return _complete(found, chunks[-1] if chunks else None, usages[-1] if usages else None)
+    found = _complete(openai_chat.read_stream(chunks), last, usages[-1] if usages else None)
+    counted = _read_usage(_hidden(last, "usage"))
+    if found.usage is None and counted is not None and counted.input_tokens:
+        # It may be what the provider told, or what litellm counted: nobody says which.
+        return replace(found, usage=replace(counted, source=names.ESTIMATED))
+    return found
 
 
 def read_embeddings_request(body: Mapping[str, Any]) -> Request:
