@@ -9,6 +9,7 @@ SQL in `migrations/` does) nor when to write (the flusher does).
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 import secrets
@@ -24,7 +25,10 @@ from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import ClickHouseError
 
 from watchpost.errors import CollectorError, ConfigError
+from watchpost_collector.store.directory import clear_stillborn, find_directory, require_room
 from watchpost_collector.store.wires import Wire, find_wire
+
+log = logging.getLogger(__name__)
 
 DATABASE = "watchpost"
 
@@ -50,8 +54,8 @@ PINNED: Mapping[str, str | int] = {
     "log_query_views": 0,
 }
 
-# The versions of a call lie in one month, by the sorting key: a question about a month need not merge
-# the others.
+# The versions of a call lie in one month, by the sorting key: a question about a month need not
+# merge the others.
 _FINAL_BY_PARTITION = {"do_not_merge_across_partitions_select_final": 1}
 
 # The views of an insert read nothing but the block in hand: there is no index to choose and no
@@ -168,7 +172,8 @@ class Store:
 
     def __init__(self, dsn: str) -> None:
         self.dsn = dsn
-        self.embedded = dsn.startswith("chdb:")
+        self._directory = find_directory(dsn)
+        self.embedded = self._directory is not None
         # Two sessions, because a long insert must not hold up a page.
         self._writer = _Session(dsn, {**PINNED, **_FINAL_BY_PARTITION})
         self._reader = _Session(dsn, {"log_queries": 0, **_FINAL_BY_PARTITION})
@@ -181,6 +186,7 @@ class Store:
         `segment` is the deduplication token, and the bytes under it must never differ. Raises
         SegmentRefused for bytes the engine cannot read and StoreUnavailable when it is away.
         """
+        require_room(self._directory)
         wire = find_wire(segment)
         settings = {**_read_by(wire), "insert_deduplication_token": segment}
         with self._writer.use(segment) as writer:
@@ -260,11 +266,13 @@ class Store:
         settings: Mapping[str, Any] | None = None,
     ) -> None:
         """Run a statement that changes something."""
+        require_room(self._directory)
         with self._writer.use("statement") as writer:
             writer.command(sql, parameters=_bound(parameters), settings=_bound(settings))
 
     def insert_rows(self, table: str, names: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
         """Insert plain rows (prices, corrections) into one of our tables."""
+        require_room(self._directory)
         # What is said again after something else was said is news, and no block sent twice.
         unlike = {"insert_deduplication_token": secrets.token_hex(8)}
         with self._writer.use(table) as writer:
@@ -290,6 +298,12 @@ def open_store(dsn: str) -> Store:
     if dsn.startswith("chdb:"):
         # Read once, when the engine is loaded; whoever set it knows better.
         os.environ.setdefault("JE_MALLOC_CONF", _ALLOCATOR)
+        directory = find_directory(dsn)
+        require_room(directory)
+        if directory is not None and clear_stillborn(directory):
+            log.warning(
+                "the store at %s was empty and broken by a full disk: begun anew", directory
+            )
     with _translated("open"):
         return Store(dsn)
 
