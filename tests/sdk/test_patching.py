@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from operator import attrgetter
 from typing import Any
 
 import anthropic
@@ -9,6 +10,7 @@ import openai
 import pytest
 import tiktoken
 from opentelemetry.trace import SpanKind, StatusCode
+from pydantic import BaseModel
 
 import watchpost
 from watchpost.errors import ConfigError
@@ -177,6 +179,43 @@ async def test_openais_stream_helper_gives_its_own_events(make_caller: Any, reco
     assert said == final.choices[0].message.content
 
 
+class Weather(BaseModel):
+    """What an answer is parsed into."""
+
+    degrees: int
+
+
+LIBRARIES = ("httpx", "httpx2", "openai", "anthropic")
+PARSED = {"chat": ("chat.completions", "parsed"), "responses": ("responses", "output_parsed")}
+
+
+@pytest.mark.parametrize("protocol", PARSED)
+async def test_a_parsed_answer_is_recorded_and_stays_parsed(
+    make_caller: Any, recorder: Any, protocol: str
+) -> None:
+    caller = make_caller(protocol, "sync")
+    caller.provider.answer('{"degrees": 14}')
+    owner, name = PARSED[protocol]
+    wanted = {"response_format" if protocol == "chat" else "text_format": Weather}
+    answer = attrgetter(owner)(caller.client).parse(**caller.arguments("hello"), **wanted)
+
+    held = answer.choices[0].message if protocol == "chat" else answer
+    assert getattr(held, name) == Weather(degrees=14)
+    assert recorder.messages("output")[0]["parts"][0]["content"] == '{"degrees": 14}'
+
+
+async def test_the_stream_helper_of_responses_gives_its_own_events(
+    make_caller: Any, recorder: Any
+) -> None:
+    caller = make_caller("responses", "sync")
+    with caller.client.responses.stream(**caller.arguments("hello")) as stream:
+        final = stream.get_final_response()
+
+    said = recorder.messages("output")[0]["parts"][0]["content"]
+    assert said == final.output_text
+    assert recorder.generation["gen_ai.response.id"] == final.id
+
+
 async def test_patching_twice_records_once(make_caller: Any, recorder: Any) -> None:
     caller = make_caller("chat", "sync")
     assert watchpost.patch(caller.client) is caller.client
@@ -241,19 +280,31 @@ async def test_log_probabilities_are_kept_as_a_summary(make_caller: Any, recorde
     assert details["watchpost.logprob.min"] == -1.5
 
 
+BREAKS = [("chat", 0), ("chat", 500), ("responses", 0), ("messages", 0), ("messages", 500)]
+
+
+@pytest.mark.parametrize(("protocol", "status"), BREAKS)
 @pytest.mark.parametrize("shape", ["stream", "async stream"])
 async def test_a_stream_that_breaks_keeps_what_was_seen(
-    make_caller: Any, protocol: str, shape: str, recorder: Any
+    make_caller: Any, protocol: str, shape: str, status: int, recorder: Any
 ) -> None:
     caller = make_caller(protocol, shape)
-    broken = Failure(0, after_pieces=2)
+    broken = Failure(status, after_pieces=2)
     caller.provider.answer(Answer(text="one two three four", failure=broken))
     with pytest.raises(Exception, match=r".") as caught:
         await caller.ask("count")
 
-    assert type(caught.value).__module__.partition(".")[0] in ("httpx", "httpx2", "openai")
+    assert type(caught.value).__module__.partition(".")[0] in LIBRARIES
     assert recorder.messages("output")[0]["parts"][0]["content"].startswith("one two")
     found = recorder.generation
     assert found["watchpost.stream.end"] == "error"
     assert found["error.type"] == type(caught.value).__qualname__
     assert found["watchpost.usage.source"] == "estimated"
+
+
+async def test_an_error_that_comes_as_an_event_is_recorded(make_caller: Any, recorder: Any) -> None:
+    caller = make_caller("responses", "stream")
+    caller.provider.answer(Answer(text="one two three", failure=Failure(500, after_pieces=2)))
+    assert await caller.ask("count") == "one two "
+
+    assert recorder.generation["gen_ai.response.finish_reasons"] == ("error",)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from watchpost import attributes as names
@@ -26,6 +27,7 @@ from watchpost.providers.provider import (
 from watchpost.record import Attribute, Message, Part, Request, Result, Usage
 
 _SYSTEM_ROLES = ("system", "developer")
+_ERROR = "error"
 _ENDS = ("response.completed", "response.incomplete", "response.failed")
 
 
@@ -74,18 +76,28 @@ def read_result(result: Any) -> Result:
 def read_stream(chunks: Sequence[Any]) -> Result:
     """What came back in events: the last one carries it all, unless the stream broke off."""
     started: Any = None
-    grown: dict[tuple[Any, ...], list[str]] = {}
+    grown: dict[tuple[int, str], list[str]] = {}
+    items: dict[int, Any] = {}
     for chunk in chunks:
         kind = get(chunk, "type", "")
         if kind in _ENDS:
             return read_result(get(chunk, "response"))
         if kind == "response.created":
             started = get(chunk, "response")
-        elif kind.endswith(".delta") and isinstance(get(chunk, "delta"), str):
+        elif kind == "response.output_item.added":
+            items[get(chunk, "output_index", 0)] = get(chunk, "item")
+        elif _is_text(chunk):
             key = (get(chunk, "output_index", 0), kind)
             grown.setdefault(key, []).append(get(chunk, "delta"))
-    parts = [_partial(kind, "".join(grown[index, kind])) for index, kind in sorted(grown)]
-    return _result(started, [(part, ()) for part in parts])
+    parts = [
+        _partial(kind, "".join(grown[index, kind]), items.get(index))
+        for index, kind in sorted(grown)
+    ]
+    found = _result(started, [(part, ()) for part in parts])
+    if any(get(chunk, "type") == _ERROR for chunk in chunks):
+        # It is an event like any other here, and no client raises it.
+        return replace(found, finish_reasons=["error"])
+    return found
 
 
 def has_output(chunk: Any) -> bool:
@@ -114,7 +126,7 @@ def visit_stream(chunks: Sequence[Any], visit: Visit) -> None:
 
     for chunk in chunks:
         kind = get(chunk, "type", "")
-        if kind.endswith(".delta") and isinstance(get(chunk, "delta"), str):
+        if _is_text(chunk):
             place = (kind, get(chunk, "output_index"), get(chunk, "content_index"))
             pieces.setdefault((*place, get(chunk, "summary_index")), []).append((chunk, "delta"))
     for found in pieces.values():
@@ -223,11 +235,18 @@ def _read_output(item: Any) -> tuple[Part | None, Sequence[Part]]:
     return {"type": str(kind), "id": get(item, "id", "")}, ()
 
 
-def _partial(kind: str, text: str) -> Part:
+def _is_text(chunk: Any) -> bool:
+    """Whether an event brings a piece of text; sound comes as text too, but is none."""
+    kind = get(chunk, "type", "")
+    is_piece = kind.endswith(".delta") and kind != "response.audio.delta"
+    return is_piece and isinstance(get(chunk, "delta"), str)
+
+
+def _partial(kind: str, text: str, item: Any) -> Part:
     if "reasoning" in kind:
         return reasoning_part(text)
-    if "arguments" in kind:
-        return call_part("", "", text)
+    if "arguments" in kind or "tool_call" in kind:
+        return call_part(get(item, "call_id"), get(item, "name"), text)
     return text_part(text)
 
 
