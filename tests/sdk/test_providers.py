@@ -153,6 +153,20 @@ def test_what_is_no_answer_is_nobodys(value: Any) -> None:
     assert find_by_chunk(value) is None
 
 
+def test_a_tool_call_that_a_broken_stream_began_keeps_its_name() -> None:
+    item = {"type": "function_call", "call_id": "c1", "name": "weather", "arguments": ""}
+    place = {"output_index": 0}
+    found = openai_responses.read_stream(
+        [
+            {"type": "response.output_item.added", **place, "item": item},
+            {"type": "response.function_call_arguments.delta", **place, "delta": '{"ci'},
+            {"type": "response.audio.delta", **place, "delta": "AAAA"},
+        ]
+    )
+    (part,) = found.messages[0]["parts"]
+    assert (part["id"], part["name"], part["arguments"]) == ("c1", "weather", '{"ci')
+
+
 def test_paths_and_hosts_name_their_provider() -> None:
     assert find_by_path("/chat/completions") is openai_chat.PROVIDER
     assert find_by_path("/v1/messages?beta=true") is anthropic_messages.PROVIDER
