@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 import httpx
-import litellm
 from chat_wire import USAGE, WEATHER, chat_chunks, chat_reply, chunks_reply, refusal
 from provider_cases import ProviderCase, Said
 from wire_server import Reply
 
 from watchpost.patching import unpatch
+
+# Else it asks a server for its prices as it is imported.
+os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")
+
+import litellm
 
 litellm.ssl_verify = False
 

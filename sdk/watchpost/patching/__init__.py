@@ -16,6 +16,7 @@ from watchpost.patching import (
     google,
     huggingface,
     litellm,
+    local_models,
     mistral,
     ollama,
     request_seam,
@@ -33,6 +34,8 @@ ADAPTERS: tuple[Adapter, ...] = (
     bedrock.ADAPTER,
     huggingface.ADAPTER,
     litellm.ADAPTER,
+    local_models.ENGINES,
+    local_models.PIPELINES,
 )
 """Asked in order; the first that a client fits is taken."""
 

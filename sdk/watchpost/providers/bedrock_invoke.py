@@ -108,6 +108,16 @@ def read_request(body: Mapping[str, Any]) -> Request:
     )
 
 
+def read_embedding_request(body: Mapping[str, Any]) -> Request:
+    """What was to be turned into numbers."""
+    asked = body.get("inputText") or body.get("texts") or ()
+    texts = [asked] if isinstance(asked, str) else asked
+    return Request(
+        model=str(body.get("model") or ""),
+        messages=[message("user", [text_part(text)]) for text in texts if isinstance(text, str)],
+    )
+
+
 def read_result(result: Any) -> Result:
     """What came back at once, its body parsed."""
     maker = next((maker for maker in _MAKERS if maker.owns_result(result)), None)
@@ -117,6 +127,16 @@ def read_result(result: Any) -> Result:
         if found.usage
         else replace(found, usage=_read_metrics(getattr(result, "metrics", None)))
     )
+
+
+def read_embedding(result: Any) -> Result:
+    """How many tokens became how many numbers; the numbers are left where they are."""
+    found = read_result(result)
+    vectors = get(result, "embeddings", get(result, "embedding", ()))
+    while isinstance(vectors, list) and vectors and isinstance(vectors[0], list):
+        vectors = vectors[0]
+    size = len(vectors) if isinstance(vectors, list) else 0
+    return replace(found, details={names.EMBEDDING_DIMENSIONS: size} if size else {})
 
 
 def read_stream(chunks: Sequence[Any]) -> Result:
@@ -256,5 +276,11 @@ PROVIDER = Provider(
 )
 """Models that answer in words."""
 
-EMBEDDINGS = replace(PROVIDER, operation="embeddings", owns_result=owns_embedding)
+EMBEDDINGS = replace(
+    PROVIDER,
+    operation=names.EMBEDDINGS,
+    owns_result=owns_embedding,
+    read_request=read_embedding_request,
+    read_result=read_embedding,
+)
 """Models that answer in vectors, of which only the tokens are kept."""

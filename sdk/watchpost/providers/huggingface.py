@@ -101,6 +101,12 @@ def read_tokens(chunks: Sequence[Any]) -> Result:
     return _result(text, get(details, "finish_reason", ""), usage)
 
 
+def read_numbers(result: Any) -> Result:
+    """How many numbers a text became."""
+    shape = getattr(result, "shape", ())
+    return Result(details={names.EMBEDDING_DIMENSIONS: int(shape[-1])} if shape else {})
+
+
 def has_token(chunk: Any) -> bool:
     """Whether a piece brings anything of the answer."""
     return bool((isinstance(chunk, str) and chunk) or get(get(chunk, "token"), "text"))
@@ -219,6 +225,6 @@ EMBEDDINGS = Provider(
     roots=("text",),
     owns_result=lambda result: False,
     read_request=read_text_request,
-    read_result=lambda result: Result(),
+    read_result=read_numbers,
 )
 """Its answers are bare numbers: only a patched client knows what they are."""

@@ -11,9 +11,9 @@ from dataclasses import replace
 from typing import Any
 
 from watchpost import attributes as names
-from watchpost.providers import openai_chat
-from watchpost.providers.provider import Provider, count, get, message, text_part
-from watchpost.record import Request, Result, Usage
+from watchpost.providers import openai_chat, openai_embeddings
+from watchpost.providers.provider import Provider, count, get
+from watchpost.record import Attribute, Result, Usage
 
 _PACKAGE = "litellm"
 REPORTED = "watchpost_reported"
@@ -72,19 +72,13 @@ def read_stream(chunks: Sequence[Any]) -> Result:
     return found
 
 
-def read_embeddings_request(body: Mapping[str, Any]) -> Request:
-    """What was to be turned into numbers."""
-    asked = body.get("input") or ()
-    texts = [asked] if isinstance(asked, str) else asked
-    return Request(
-        model=str(body.get("model") or ""),
-        messages=[message("user", [text_part(text)]) for text in texts if isinstance(text, str)],
-    )
-
-
 def read_embeddings(result: Any) -> Result:
     """How many tokens were turned into numbers; the numbers are left where they are."""
-    found = Result(model=get(result, "model", ""))
+    vectors = get(result, "data", ())
+    details: dict[str, Attribute] = {}
+    if vectors and isinstance(vector := get(vectors[0], "embedding"), list):
+        details[names.EMBEDDING_DIMENSIONS] = len(vector)
+    found = Result(model=get(result, "model", ""), details=details)
     return _complete(found, result, get(result, "usage"))
 
 
@@ -134,6 +128,6 @@ EMBEDDINGS = Provider(
     paths=(),
     roots=("input",),
     owns_result=owns_embeddings,
-    read_request=read_embeddings_request,
+    read_request=openai_embeddings.read_request,
     read_result=read_embeddings,
 )

@@ -55,7 +55,7 @@ def read_request(body: Mapping[str, Any]) -> Request:
         return replace(found, model=str(body.get("model") or ""), parameters=parameters)
     texts = [
         prompt if isinstance(prompt, str) else get(prompt, "prompt")
-        for prompt in _list(body.get("prompts"))
+        for prompt in _list(body.get("prompts", body.get("prompt")))
     ]
     return Request(
         model=str(body.get("model") or ""),
@@ -157,7 +157,7 @@ PROVIDER = Provider(
     name="vllm",
     operation="chat",
     paths=(),
-    roots=("prompts", "messages"),
+    roots=("prompts", "prompt", "messages"),
     owns_result=owns_result,
     owns_chunk=owns_chunk,
     read_request=read_request,
