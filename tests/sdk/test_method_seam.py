@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import types
 from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
 from typing import Any
 
 import httpx
@@ -287,3 +288,13 @@ async def test_a_stream_still_claims_to_be_what_it_was(client: Client, recorder:
 def test_a_module_that_no_adapter_knows_is_refused() -> None:
     with pytest.raises(ConfigError, match="module"):
         watchpost.patch(types.ModuleType("a_library"))
+
+
+def test_a_client_without_what_is_relied_on_is_refused_and_left_as_it_was(client: Client) -> None:
+    missing = replace(METHODS[0], path="chat.renamed", relied_on=True)
+    before = dict(vars(client.chat))
+
+    with pytest.raises(ConfigError, match=r"no chat\.renamed"):
+        method_seam.attach(client, (*METHODS, missing))
+
+    assert vars(client.chat) == before

@@ -77,6 +77,8 @@ def _make_methods(models: str) -> tuple[Method, ...]:
             streaming=streaming,
             name=_name,
             server=_find_server,
+            # All that generates goes through these two, and they are the library's own affair.
+            relied_on=name.startswith("_"),
         )
 
     return (

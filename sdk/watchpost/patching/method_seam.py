@@ -16,7 +16,7 @@ from typing import Any
 from opentelemetry import context as otel
 
 from watchpost.call import Call
-from watchpost.errors import GuardUnavailable
+from watchpost.errors import ConfigError, GuardUnavailable
 from watchpost.hold import check_input, check_input_off_loop, check_result, check_result_off_loop
 from watchpost.patching.adapter import Adapter, Undo, put_into
 from watchpost.patching.opening import open_call, require_answer
@@ -54,7 +54,8 @@ class Method:
     followed. Without `rewrap`, which streams need, an answer that guards want to change is blocked.
     `name` is the conventions' name of who runs the model, `server` the host, where they differ
     from client to client; `provider` may be chosen by the body. `retries` reads from what the
-    method returns how often the client tried again.
+    method returns how often the client tried again. A client that lacks a method `relied_on` is
+    refused: others of its methods would make calls that nobody sees.
     """
 
     path: str
@@ -68,6 +69,7 @@ class Method:
     name: Callable[[Any, Mapping[str, Any]], str] | None = None
     server: Callable[[Any, Mapping[str, Any]], str] | None = None
     retries: Callable[[Any], int] | None = None
+    relied_on: bool = False
 
     @property
     def is_wrapped(self) -> bool:
@@ -89,8 +91,16 @@ def make_adapter(fits: Callable[[Any], bool], methods: Iterable[Method]) -> Adap
 
 
 def attach(client: Any, methods: Iterable[Method]) -> Undo:
-    """Put a shell in place of each method the client has; returns the undo."""
+    """Put a shell in place of each method the client has; returns the undo.
+
+    Raises ConfigError, with nothing changed, for a client without a method that is relied on.
+    """
     undos: list[Undo] = []
+
+    def undo() -> None:
+        for each in reversed(undos):
+            each()
+
     for method in methods:
         owner, _, name = method.path.rpartition(".")
         target = client
@@ -100,11 +110,10 @@ def attach(client: Any, methods: Iterable[Method]) -> Undo:
         if callable(function) and hasattr(target, "__dict__"):
             shell = _SHELLS[method.find_kind(function)]
             undos.append(put_into(target, {name: shell(method, client, function)}))
-
-    def undo() -> None:
-        for each in reversed(undos):
-            each()
-
+        elif method.relied_on:
+            undo()
+            cure = f"this version of it has no {method.path}: use one of those the guide lists"
+            raise ConfigError("client", type(client).__name__, cure)
     return undo
 
 
