@@ -54,8 +54,8 @@ class Method:
     followed. Without `rewrap`, which streams need, an answer that guards want to change is blocked.
     `name` is the conventions' name of who runs the model, `server` the host, where they differ
     from client to client; `provider` may be chosen by the body. `retries` reads from what the
-    method returns how often the client tried again. A client that lacks a method `relied_on` is
-    refused: others of its methods would make calls that nobody sees.
+    method returns how often the client tried again. A client that lacks a method `relied_on` where
+    its neighbours are is refused: they would make calls that nobody sees.
     """
 
     path: str
@@ -110,7 +110,7 @@ def attach(client: Any, methods: Iterable[Method]) -> Undo:
         if callable(function) and hasattr(target, "__dict__"):
             shell = _SHELLS[method.find_kind(function)]
             undos.append(put_into(target, {name: shell(method, client, function)}))
-        elif method.relied_on:
+        elif method.relied_on and target is not None:
             undo()
             cure = f"this version of it has no {method.path}: use one of those the guide lists"
             raise ConfigError("client", type(client).__name__, cure)
