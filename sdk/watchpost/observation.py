@@ -137,10 +137,7 @@ def _wrap_plain(function: Any, settings: ScopeSettings) -> Any:
             detach(token)
         if inspect.iscoroutine(result):
             return _finish_later(result, scope)
-        if is_stream(result):
-            return follow(result, ScopeStream(scope))
-        scope.end(result)
-        return result
+        return _finish(result, scope)
 
     return observed
 
@@ -167,8 +164,14 @@ async def _finish_later(awaited: Any, scope: Scope) -> Any:
         raise
     finally:
         detach(token)
-    if is_stream(result):
-        return follow(result, ScopeStream(scope))
+    return _finish(result, scope)
+
+
+def _finish(result: Any, scope: Scope) -> Any:
+    """What the caller gets: the result, and a stream of it followed to its end."""
+    with SHIELD:
+        if is_stream(result):
+            return follow(result, ScopeStream(scope))
     scope.end(result)
     return result
 

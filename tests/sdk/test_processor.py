@@ -340,6 +340,20 @@ def test_a_spill_that_cannot_be_used_costs_spans_but_no_exception(
     assert processor.counts.dropped == 1
 
 
+def test_a_disk_that_is_well_again_is_used_again(
+    tmp_path: Path, build: Build, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("watchpost.export.delivery.DISTRUST_S", 0.0)
+    (tmp_path / "place").write_text("in the way")
+    processor, provider = build("http://127.0.0.1:9", spill_dir=tmp_path / "place")
+    record(provider, "lost")
+    assert not processor.flush(20)
+    (tmp_path / "place").unlink()
+    record(provider, "kept")
+    assert not processor.flush(20)
+    assert (processor.counts.dropped, processor.counts.spilled) == (1, 1)
+
+
 PROGRAM = """
 import os, sys
 from opentelemetry.sdk.trace import TracerProvider

@@ -13,6 +13,7 @@ from watchpost.export.spill import Spill
 _log = logging.getLogger("watchpost")
 
 FIRST_BACKOFF_S = 0.5
+DISTRUST_S = 60.0
 LONGEST_BACKOFF_S = 60.0
 
 
@@ -32,7 +33,8 @@ class Delivery:
         self._sender = sender
         self._spill = spill
         self._jitter = jitter
-        self._spill_works = True
+        # After trouble with the disk it is left alone until then.
+        self._distrusted_until_s: float | None = None
         self._is_away = False
         # True until looked: an earlier process may have left batches behind.
         self._has_spilled = True
@@ -82,7 +84,7 @@ class Delivery:
         """Send what is on disk, oldest first, while the collector takes it; returns drops."""
         if not self._may_try(urgent):
             return 0
-        if not self._has_spilled or not self._spill_works:
+        if not self._has_spilled or not self._trusts_spill():
             self._is_away = self._has_spilled = False
             return 0
         try:
@@ -172,9 +174,18 @@ class Delivery:
             wait_s = longest_s * self._jitter.uniform(0.5, 1.0)
         self._next_attempt_s = time.monotonic() + wait_s
 
+    def _trusts_spill(self) -> bool:
+        if self._distrusted_until_s is None:
+            return True
+        if time.monotonic() < self._distrusted_until_s:
+            return False
+        # What was kept before the trouble may still be there.
+        self._distrusted_until_s, self._has_spilled = None, True
+        return True
+
     def _keep(self, body: bytes, spans: int, signal: str) -> int:
         dropped = spans
-        if self._spill_works:
+        if self._trusts_spill():
             try:
                 dropped = self._spill.append(body, spans, signal)
                 self._spilled += spans
@@ -190,6 +201,7 @@ class Delivery:
         return dropped
 
     def _distrust_spill(self, error: OSError) -> None:
-        self._spill_works = self._has_spilled = False
+        self._distrusted_until_s = time.monotonic() + DISTRUST_S
+        self._has_spilled = False
         self.trouble = "the collector is away and the spill directory cannot be used"
         _log.warning("the spill directory cannot be used (%s)", type(error).__name__)

@@ -86,16 +86,18 @@ def _send(client: Any, request: Any) -> Any:
         is_checked, raw = call.has_rules("output"), _raw_mode(options)
         parsed: Any = None if raw else result
         if raw == _UNREAD and not is_checked:
-            follow_response(result, call)
+            with SHIELD:
+                follow_response(result, call)
             return result
         if raw:
             with SHIELD:
                 parsed = result.parse()
         if call.streaming and hasattr(parsed, "_iterator"):
-            follow = CheckedStream if is_checked else Followed
-            followed = follow(parsed._iterator, call)
-            replace_iterator(parsed, Shorn(followed) if is_asked else followed, call)
-            return result
+            with SHIELD:
+                follow = CheckedStream if is_checked else Followed
+                followed = follow(parsed._iterator, call)
+                replace_iterator(parsed, Shorn(followed) if is_asked else followed, call)
+                return result
         if is_checked:
             parsed = require_answer(call, parsed)
             check_result(call, parsed, is_raw=_is_fixed(raw, parsed))
@@ -127,17 +129,19 @@ def _send_async(client: Any, request: Any) -> Any:
         is_checked, raw = call.has_rules("output"), _raw_mode(options)
         parsed: Any = None if raw else result
         if raw == _UNREAD and not is_checked:
-            follow_response_async(result, call)
+            with SHIELD:
+                follow_response_async(result, call)
             return result
         if raw:
             with SHIELD:
                 parsed = result.parse()
                 parsed = await parsed if inspect.isawaitable(parsed) else parsed
         if call.streaming and hasattr(parsed, "_iterator"):
-            follow = AsyncCheckedStream if is_checked else AsyncFollowed
-            followed = follow(parsed._iterator, call)
-            replace_iterator(parsed, AsyncShorn(followed) if is_asked else followed, call)
-            return result
+            with SHIELD:
+                follow = AsyncCheckedStream if is_checked else AsyncFollowed
+                followed = follow(parsed._iterator, call)
+                replace_iterator(parsed, AsyncShorn(followed) if is_asked else followed, call)
+                return result
         if is_checked:
             parsed = require_answer(call, parsed)
             await check_result_off_loop(call, parsed, is_raw=_is_fixed(raw, parsed))
@@ -160,14 +164,14 @@ def _ask(client: Any, options: Any, call: Call) -> tuple[Any, bool]:
 
 def _open(client: Any, options: Any, kwargs: Mapping[str, Any]) -> Call | None:
     """The call a request makes, None for a request that is no model call."""
-    if options.method.lower() != "post":
-        return None
-    provider = find_by_path(options.url)
-    body = options.json_data
-    if provider is None or not isinstance(body, dict):
-        return None
 
-    def make() -> Call:
+    def make() -> Call | None:
+        if options.method.lower() != "post":
+            return None
+        provider = find_by_path(options.url)
+        body = options.json_data
+        if provider is None or not isinstance(body, dict):
+            return None
         extra = getattr(options, "extra_json", None)
         sent = body if extra is None else {**body, **extra}
         if is_guarded():
