@@ -90,8 +90,10 @@ def summarise(times: dict[str, list[list[float]]]) -> dict[str, Any]:
     for name in _AT_HOME:
         cuts = statistics.quantiles((t for block in times[name] for t in block), n=100)
         found[name] = {"p50": round(cuts[49] - client, 1), "p99": round(cuts[98] - client, 1)}
+    beside = [statistics.median(block) for block in times["client"]]
     added = {
-        name: [statistics.median(block) - client for block in times[name]] for name in _AT_HOME
+        name: [statistics.median(b) - c for b, c in zip(times[name], beside, strict=True)]
+        for name in _AT_HOME
     }
     pairs = zip(added[OURS], added[BARE], strict=True)
     found["ratio"] = round(statistics.median(ours / theirs for ours, theirs in pairs), 3)

@@ -186,7 +186,8 @@ class Call:
             self._stream_end = "error"
         with SHIELD:
             self._describe()
-        self.span.end(end_time=self.runtime.clock())
+        with SHIELD:
+            self.span.end(end_time=self.runtime.clock())
 
     def _describe(self) -> None:
         if self.scope is not None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import time
+import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from types import TracebackType
@@ -73,19 +74,18 @@ class Shield:
             return False
         self.tell_once(
             f"{type(error).__name__}:{_place(error)}",
-            "watchpost failed and stepped aside; your program is not affected: %s",
-            error,
-            exc_info=error,
+            "watchpost failed and stepped aside; your program is not affected: %s at %s",
+            # The type and the places only: an exception's message may quote what was said.
+            type(error).__name__,
+            ", ".join(f"{f.f_code.co_filename}:{n}" for f, n in traceback.walk_tb(trace_back)),
         )
         return True
 
-    def tell_once(
-        self, key: str, text: str, *values: object, exc_info: BaseException | None = None
-    ) -> None:
+    def tell_once(self, key: str, text: str, *values: object) -> None:
         """Log a warning the first time its key is seen in this process."""
         if key not in self._told:
             self._told.add(key)
-            _log.warning(text, *values, exc_info=exc_info)
+            _log.warning(text, *values)
 
     def forget(self) -> None:
         """Be ready to tell everything again."""

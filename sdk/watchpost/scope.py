@@ -152,7 +152,8 @@ class Scope:
         self._ended = True
         with SHIELD:
             self._describe(output, error)
-        self.span.end(end_time=self.runtime.clock())
+        with SHIELD:
+            self.span.end(end_time=self.runtime.clock())
 
     def _describe(self, output: Any, error: BaseException | None) -> None:
         if error is not None and not isinstance(error, GeneratorExit):
@@ -245,12 +246,15 @@ class Span:
 
     def __init__(self, settings: ScopeSettings) -> None:
         self._settings = settings
-        self._open: list[tuple[Scope, Token[Context]]] = []
+        self._open: list[tuple[Scope, Token[Context]] | None] = []
 
     def __enter__(self) -> Handle:
-        scope = Scope(self._settings)
-        self._open.append((scope, otel.attach(scope.context)))
-        return Handle(scope, scope.span)
+        with SHIELD:
+            scope = Scope(self._settings)
+            self._open.append((scope, otel.attach(scope.context)))
+            return Handle(scope, scope.span)
+        self._open.append(None)
+        return Handle(None, trace.INVALID_SPAN)
 
     def __exit__(
         self,
@@ -258,9 +262,11 @@ class Span:
         error: BaseException | None,
         trace_back: TracebackType | None,
     ) -> None:
-        scope, token = self._open.pop()
-        detach(token)
-        scope.end(error=error)
+        opened = self._open.pop()
+        if opened is not None:
+            scope, token = opened
+            detach(token)
+            scope.end(error=error)
 
     async def __aenter__(self) -> Handle:
         return self.__enter__()
