@@ -16,6 +16,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from watchpost.continuation import continue_from
     from watchpost.errors import Blocked, WatchpostError
     from watchpost.feedback import feedback_link
     from watchpost.guard import Guard, Verdict
@@ -39,6 +40,7 @@ __all__ = [
     "WatchpostError",
     "aget_prompt",
     "configure",
+    "continue_from",
     "current",
     "feedback_link",
     "flush",
@@ -60,6 +62,7 @@ _HOMES = {
     "WatchpostError": "errors",
     "aget_prompt": "prompt_cache",
     "configure": "telemetry",
+    "continue_from": "continuation",
     "current": "scope",
     "feedback_link": "feedback",
     "flush": "telemetry",

@@ -18,18 +18,18 @@ from opentelemetry.trace import SpanKind
 from watchpost import attributes as names
 from watchpost.deferred import defer
 from watchpost.errors import Blocked, GuardUnavailable, WatchpostError
+from watchpost.origin import find_origin
 from watchpost.providers.provider import Provider, Visit, visit_request
 from watchpost.record import (
     Attribute,
     Generation,
-    Origin,
     Request,
     Result,
     snapshot,
     to_attributes,
 )
 from watchpost.runtime import SHIELD, active
-from watchpost.scope import Scope, current_scope, mark_error, name_error
+from watchpost.scope import Scope, current_scope, find_policy, mark_error, name_error
 
 if TYPE_CHECKING:
     from watchpost.decision import Decision, Ruling
@@ -58,12 +58,12 @@ class Call:
         around = otel.get_current()
         self.scope: Scope | None = current_scope()
         # As of now: what is said in the scope while this call runs is about later ones.
-        self._origin = self.scope.origin_here() if self.scope is not None else Origin()
+        self._origin = self.scope.origin_here() if self.scope else find_origin(around)
         self.provider = provider
         self.server = server
         self.body = body
         self.streaming = streaming
-        self.policy = (self.scope.policy if self.scope else None) or runtime.policy
+        self.policy = find_policy(around) or runtime.policy
         self.rulings: tuple[Ruling, ...] = ()
         self.retries = 0
         self.chunks: list[Any] = []
@@ -232,6 +232,8 @@ class Call:
             guard_action=self._worst_action(),
         )
         settled = settle(generation, self.runtime.prices, self._started_ns)
+        if self.runtime.notice is not None:
+            self.runtime.notice(settled)
         return to_attributes(settled, content=self.runtime.content)
 
     def _worst_action(self) -> str:
@@ -245,11 +247,13 @@ class Call:
         from watchpost.guard import Question
 
         model = str(self.body.get("model", ""))
+        scope = self.scope if direction == "output" else None
+        sources = scope.sources_here() if scope is not None else ()
         found: list[Question] = []
 
         def note(text: str) -> str:
             if text:
-                found.append(Question(text, direction, model))
+                found.append(Question(text, direction, model, sources))
             return text
 
         try:

@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from watchpost.errors import ConfigError
@@ -61,6 +63,17 @@ class Declared:
                 REMEMBERED_RULES,
             )
         return is_new
+
+    @contextmanager
+    def apart(self) -> Iterator[None]:
+        """What is declared inside the `with` block is forgotten at its end."""
+        with self._lock:
+            rules, masking = self._rules.copy(), self._masking
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._rules, self._masking = rules, masking
 
     def forget(self) -> None:
         """Know no rule any more, as in a process that just began."""

@@ -185,6 +185,8 @@ def generation_attributes(
     from watchpost.accounting import settle
 
     settled = settle(generation, runtime.prices, started_ns)
+    if runtime.notice is not None:
+        runtime.notice(settled)
     return to_attributes(settled, content=runtime.content)
 
 

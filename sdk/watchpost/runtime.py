@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from watchpost.policy import Policy
     from watchpost.pricing import Rates
     from watchpost.prompt_fetch import PromptSource
+    from watchpost.record import Generation
 
 TRACER = "watchpost"
 STREAM_USAGE_HOSTS = ("api.openai.com", "openai.azure.com", "api.deepseek.com")
@@ -36,6 +37,7 @@ class Runtime:
 
     `deliver` takes an event for the exporter and returns at once; `links` is what feedback links
     are made of, `prompts` where prompts are fetched. All three are None before `configure`.
+    `notice` is told every generation when its attributes are computed.
     """
 
     tracer: trace.Tracer
@@ -49,6 +51,7 @@ class Runtime:
     deliver: Callable[[Event], None] | None = None
     links: LinkSource | None = None
     prompts: PromptSource | None = None
+    notice: Callable[[Generation], None] | None = None
 
 
 class Shield:

@@ -8,11 +8,11 @@ providers' formats; what a function returned is read by `recorded`.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextvars import ContextVar, Token
 from dataclasses import dataclass, field, replace
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast
 
 from opentelemetry import context as otel
 from opentelemetry import trace
@@ -22,25 +22,27 @@ from opentelemetry.trace import Status, StatusCode
 from watchpost import attributes as names
 from watchpost.declared import declare
 from watchpost.deferred import defer
+from watchpost.documents import Document, read_documents
 from watchpost.errors import ConfigError
-from watchpost.record import Attribute, Origin, dump, origin_attributes, snapshot
+from watchpost.kinds import describe_kind
+from watchpost.origin import PROMPT_FIELDS, change_origin, find_origin, take_prompt
+from watchpost.record import Attribute, Origin, origin_attributes, snapshot
 from watchpost.runtime import SHIELD, Runtime, active
-from watchpost.template import hash_template
 
 if TYPE_CHECKING:
     from watchpost.policy import Policy
     from watchpost.record import Generation
 
 SCOPE = otel.create_key("watchpost-scope")
+POLICY = otel.create_key("watchpost-policy")
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
-_EMPTY = Origin()
-_FIELDS = ("prompt", "version", "template", "session", "user", "tags")
-_OF_PROMPTS = ("prompt", "version", "template")
 # What a function returns is among the last answers it got; older ones need not be kept for it.
 _SEEN_OBJECTS = 16
+# What an answer is checked against: the documents retrieved last.
+_SOURCES = 256
 
 # The prompt last named in this task or thread, and the scope it was named in: tasks that share a
 # scope may each be at a prompt of their own.
@@ -61,19 +63,9 @@ class Scope:
     """One run of an observed function, from its start to its end."""
 
     __slots__ = (
-        *("context", "generations", "inputs", "kind", "mark", "name", "origin", "parent"),
-        *(
-            "policy",
-            "recorded",
-            "runtime",
-            "seen",
-            "seen_objects",
-            "span",
-            "started_ns",
-            "weight",
-            "_ended",
-            "generation",
-        ),
+        *("context", "documents", "generations", "inputs", "kind", "mark", "name", "origin"),
+        *("parent", "policy", "recorded", "runtime", "seen", "seen_objects", "sources", "span"),
+        *("started_ns", "weight", "_ended", "generation"),
     )
 
     def __init__(self, settings: ScopeSettings) -> None:
@@ -84,16 +76,17 @@ class Scope:
         self.name = settings.name
         self.kind = settings.kind
         self.mark = object()
-        inherited: Origin = self.parent.origin_here() if self.parent else _EMPTY
+        inherited = self.parent.origin_here() if self.parent else find_origin(around)
         self.origin: Origin = change_origin(inherited, settings.changes)
-        above: Policy | None = self.parent.policy if self.parent else None
-        self.policy: Policy | None = settings.policy or above
+        self.policy: Policy | None = settings.policy or find_policy(around)
         declare(settings.policy)
         self.generations = 0
         self.seen: set[str] = set()
         self.seen_objects: deque[Any] = deque(maxlen=_SEEN_OBJECTS)
         self.recorded: list[tuple[Any, int]] = []
         self.generation: Generation | None = None
+        self.documents: list[Document] = []
+        self.sources: deque[str] = deque(maxlen=_SOURCES)
         self.inputs: Any = None
         self.weight = 0
         self.started_ns = self.runtime.clock()
@@ -106,12 +99,12 @@ class Scope:
     def change(self, changes: Mapping[str, Any]) -> None:
         """Say whose the calls are that start in this scope after this; see `change_origin`."""
         self.origin = change_origin(self.origin_here(), changes)
-        if any(field in changes for field in _OF_PROMPTS):
+        if any(field in changes for field in PROMPT_FIELDS):
             _prompted.set((self.mark, self.origin))
 
     def follow_prompt(self, prompt: Origin, sizes: Mapping[str, int]) -> None:
         """Say which prompt was just filled in here, and how many characters each variable has."""
-        said = _take_prompt(self.origin, prompt)
+        said = take_prompt(self.origin, prompt)
         self.origin = replace(said, sizes=sizes)
         _prompted.set((self.mark, self.origin))
 
@@ -120,7 +113,7 @@ class Scope:
         said = _prompted.get()
         if said is None or said[0] is not self.mark or said[1] is self.origin:
             return self.origin
-        return _take_prompt(self.origin, said[1])
+        return take_prompt(self.origin, said[1])
 
     def take_inputs(self, inputs: Mapping[str, Any]) -> None:
         """Keep what the function was given, as it was."""
@@ -145,6 +138,43 @@ class Scope:
         """Note a provider's response that no patched client saw."""
         self.recorded.append((response, self.runtime.clock()))
 
+    def take_documents(self, given: Any) -> None:
+        """Keep what was retrieved: for the retriever's span, and for guards of answers to come.
+
+        In another scope than a retriever's it becomes a retriever's span below.
+        """
+        documents = read_documents(given)
+        if not documents:
+            return
+        if self.kind == names.RETRIEVER:
+            self.documents += documents
+        else:
+            self._emit_retrieval(documents)
+        scope: Scope | None = self
+        while scope is not None:
+            scope.sources.extend(document["content"] for document in documents)
+            scope = scope.parent
+
+    def sources_here(self) -> tuple[str, ...]:
+        """The documents that an answer given here can be checked against: the nearest there are."""
+        scope: Scope | None = self
+        while scope is not None and not scope.sources:
+            scope = scope.parent
+        return tuple(scope.sources) if scope is not None else ()
+
+    def _emit_retrieval(self, documents: list[Document]) -> None:
+        now_ns = self.runtime.clock()
+        span = self.runtime.tracer.start_span("retrieval", self.context, start_time=now_ns)
+        kept = documents if self.runtime.content else []
+        origin = self.origin_here()
+
+        def produce() -> dict[str, Attribute]:
+            found = describe_kind(names.RETRIEVER, self.name, None, None, kept)
+            return {**origin_attributes(origin), **found}
+
+        defer(span, produce, _weigh(kept))
+        span.end(end_time=now_ns)
+
     def end(self, output: Any = None, error: BaseException | None = None) -> None:
         """End the span with what the function returned or raised."""
         if self._ended:
@@ -158,13 +188,17 @@ class Scope:
     def _describe(self, output: Any, error: BaseException | None) -> None:
         if error is not None and not isinstance(error, GeneratorExit):
             mark_error(self.span, error, self.runtime)
+        if self.kind == names.RETRIEVER and not self.documents:
+            with SHIELD:  # Foreign objects are asked for their text.
+                self.take_documents(output)
         if not self.span.is_recording():
             return
         from watchpost.recorded import settle_scope
 
         output = settle_scope(self, output, failed=error is not None)
         kept, weight = snapshot(output) if self.runtime.content else (None, 0)
-        defer(self.span, lambda: self._attributes(kept, error), self.weight + weight)
+        weight += self.weight + _weigh(self.documents)
+        defer(self.span, lambda: self._attributes(kept, error), weight)
 
     def _attributes(self, output: Any, error: BaseException | None) -> dict[str, Attribute]:
         if self.generation is not None:
@@ -173,13 +207,9 @@ class Scope:
             failed = name_error(error) if error is not None else ""
             generation = replace(self.generation, error_type=failed)
             return generation_attributes(generation, self.runtime, self.started_ns)
-        found: dict[str, Attribute] = {}
-        if self.inputs:
-            found["input.value"] = dump(self.inputs)
-        if output is not None:
-            found["output.value"] = output if isinstance(output, str) else dump(output)
+        documents = self.documents if self.runtime.content else []
+        found = describe_kind(self.kind, self.name, self.inputs, output, documents)
         found.update(origin_attributes(self.origin))
-        found[names.KIND] = self.kind
         if error is not None:
             found[names.ERROR_TYPE] = name_error(error)
         return found
@@ -212,6 +242,34 @@ class Handle:
         with SHIELD:
             if self._scope is not None:
                 self._scope.record(response)
+
+    def record_documents(self, documents: Iterable[Any]) -> None:
+        """Record what was retrieved, so that guards can check answers against it.
+
+        A document is a text, a mapping with `content` (or `text`, `page_content`) and, where known,
+        `id` and `score`, such an object of a framework, or a pair of one and its score. In an
+        observed retriever it becomes part of its span, elsewhere a span of its own.
+        """
+        with SHIELD:
+            if self._scope is not None:
+                self._scope.take_documents(list(documents))
+
+    def headers(self) -> dict[str, str]:
+        """This place as W3C headers (`traceparent`, `baggage`), for `watchpost.continue_from`.
+
+        Prompt, session, user, tags and segments go along in the baggage: send it to your own
+        processes, not to strangers.
+        """
+        from watchpost.propagation import write_headers
+
+        found: dict[str, str] = {}
+        with SHIELD:
+            if self._scope is not None:
+                found = write_headers(self._scope.context, self._scope.origin_here())
+            else:
+                here = otel.get_current()
+                found = write_headers(here, find_origin(here))
+        return found
 
     def set(self, **values: Any) -> None:
         """Set `prompt`, `version`, `template`, `session`, `user`, `tags`; the rest are segments.
@@ -280,6 +338,14 @@ class Span:
         self.__exit__(kind, error, trace_back)
 
 
+def find_policy(context: Context) -> Policy | None:
+    """The policy of the functions around; what was configured stands behind it."""
+    scope = context.get(SCOPE)
+    if isinstance(scope, Scope):
+        return scope.policy
+    return cast("Policy | None", context.get(POLICY))
+
+
 def current_scope() -> Scope | None:
     """The innermost scope of this context."""
     scope = otel.get_current().get(SCOPE)
@@ -311,54 +377,6 @@ def make_settings(name: str, kind: str, policy: Policy | None, **changes: Any) -
     return ScopeSettings(name, kind, {**segments, **given}, policy)
 
 
-def change_origin(origin: Origin, changes: Mapping[str, Any]) -> Origin:
-    """The origin with some values replaced; keys that are no field are segments."""
-    if not changes:
-        return origin
-    known: dict[str, Any] = {key: changes[key] for key in _FIELDS if key in changes}
-    if "prompt" in known:
-        # Another prompt: a version or template of the one around does not describe it.
-        given = known.pop("prompt")
-        known = {"version": "", "template_hash": "", "sizes": {}, **_unfold(given), **known}
-    template = known.pop("template", None)
-    if template is not None:
-        known["template_hash"] = hash_template(template)
-        if not known.get("version") and ("prompt" in known or not origin.version):
-            known["version"] = known["template_hash"]
-    if "tags" in known:
-        known["tags"] = tuple(dict.fromkeys((*origin.tags, *known["tags"])))
-    strings = ("prompt", "version", "session", "user")
-    known.update({key: str(known[key]) for key in strings if known.get(key) is not None})
-    extra = {key: str(value) for key, value in changes.items() if key not in _FIELDS}
-    if extra:
-        _check_segments(extra)
-        known["segments"] = {**origin.segments, **extra}
-    return replace(origin, **known)
-
-
-def _unfold(prompt: Any) -> dict[str, Any]:
-    """What a prompt says of itself: a `watchpost.Prompt` its version too, a name only that."""
-    said = getattr(prompt, "origin", None)
-    if not isinstance(said, Origin):
-        return {"prompt": prompt}
-    return {
-        "prompt": said.prompt,
-        "version": said.version,
-        "template_hash": said.template_hash,
-    }
-
-
-def _take_prompt(origin: Origin, other: Origin) -> Origin:
-    """The origin with the prompt of another one."""
-    return replace(
-        origin,
-        prompt=other.prompt,
-        version=other.version,
-        template_hash=other.template_hash,
-        sizes=other.sizes,
-    )
-
-
 def mark_error(span: trace.Span, error: BaseException, runtime: Runtime) -> None:
     """Say on a span that it failed; what the error says only where content is kept."""
     span.set_status(Status(StatusCode.ERROR, str(error) if runtime.content else None))
@@ -366,18 +384,10 @@ def mark_error(span: trace.Span, error: BaseException, runtime: Runtime) -> None
         span.record_exception(error)
 
 
+def _weigh(documents: list[Document]) -> int:
+    return sum(len(document["content"]) for document in documents)
+
+
 def name_error(error: BaseException) -> str:
     """What `error.type` calls an exception: its class."""
     return type(error).__qualname__
-
-
-def _check_segments(segments: Mapping[str, str]) -> None:
-    declared = active().segments
-    for key in segments:
-        if declared and key not in declared:
-            SHIELD.tell_once(
-                f"segment:{key}",
-                "segment '%s' is not declared: say configure(segments=%s) to break down by it",
-                key,
-                (*declared, key),
-            )

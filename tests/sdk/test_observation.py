@@ -253,7 +253,7 @@ def test_what_a_function_was_given_is_kept_as_it_was(recorder: Any) -> None:
 
     change(["first"])
     (span,) = recorder.spans
-    assert json.loads(span.attributes["input.value"]) == {"items": ["first"]}
+    assert json.loads(span.attributes["gen_ai.tool.call.arguments"]) == {"items": ["first"]}
 
 
 def test_a_method_is_recorded_without_the_object_it_belongs_to(recorder: Any) -> None:

@@ -10,7 +10,7 @@ from opentelemetry import context as otel
 from watchpost.call import CALL, Call
 from watchpost.errors import GuardUnavailable
 from watchpost.runtime import SHIELD, active
-from watchpost.scope import current_scope
+from watchpost.scope import find_policy
 
 
 def open_call(make: Callable[[], Call | None]) -> Call | None:
@@ -32,8 +32,7 @@ def open_call(make: Callable[[], Call | None]) -> Call | None:
 
 def is_guarded() -> bool:
     """Whether a policy is in force here."""
-    scope = current_scope()
-    return ((scope.policy if scope else None) or active().policy) is not None
+    return (find_policy(otel.get_current()) or active().policy) is not None
 
 
 def require_answer(call: Call, parsed: Any) -> Any:
