@@ -16,6 +16,7 @@ from pathlib import Path
 
 CACHE_SETTING = "WATCHPOST_INTEROP_CACHE"
 EMITTERS = Path(__file__).parent / "interop" / "emitters"
+FRAMEWORKS = EMITTERS.parent / "frameworks"
 _DEFAULT_CACHE = Path.home() / ".cache" / "watchpost-interop"
 
 
@@ -24,13 +25,22 @@ def list_emitters() -> list[str]:
     return sorted(path.stem for path in EMITTERS.glob("*.py"))
 
 
+def list_frameworks() -> list[str]:
+    """Every framework there is, by name."""
+    return sorted(path.stem for path in FRAMEWORKS.glob("*.txt"))
+
+
 def build_environment(emitter: str) -> Path:
     """The Python of an emitter's environment, built now if the cache has none with its pins.
 
     Raises CalledProcessError, with pip's own words on the standard error, when it cannot.
     """
     # Two ways of one emitter share its environment: otel_events runs in that of otel.
-    requirements = EMITTERS / f"{emitter.partition('_')[0]}.txt"
+    return build_from(EMITTERS / f"{emitter.partition('_')[0]}.txt")
+
+
+def build_from(requirements: Path) -> Path:
+    """The Python of an environment that holds what a file pins; as `build_environment`."""
     cache = Path(os.environ.get(CACHE_SETTING) or _DEFAULT_CACHE)
     version = f"{sys.version_info.major}.{sys.version_info.minor}"
     digest = hashlib.sha256(requirements.read_bytes() + version.encode()).hexdigest()[:12]
