@@ -35,7 +35,7 @@ def begin(directory: Path) -> subprocess.CompletedProcess[str]:
 
 def test_a_full_disk_is_refused_before_the_engine_writes_empty_definitions(tmp_path: Path) -> None:
     with SmallDisk(tmp_path / "disk", 16) as disk:
-        # Where nothing may be mounted there is no small disk, and the room is that of the large one.
+        # Where nothing may be mounted there is no small disk: the room is that of the large one.
         if disk.mounted:
             with pytest.raises(DiskFull, match="MB are free of the 32"):
                 open_store(f"chdb://{disk.place}/store")
