@@ -146,7 +146,6 @@ def test_a_conversation_of_the_responses_protocol_is_read_in_order() -> None:
         {"response": "hi", "done": True},
         {"data": {"choices": ["a"]}},
     ],
-    ids=repr,
 )
 def test_what_is_no_answer_is_nobodys(value: Any) -> None:
     assert find_by_result(value) is None
