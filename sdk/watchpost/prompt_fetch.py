@@ -6,6 +6,9 @@ and starts nothing; when to ask, and what to do without an answer, is the cache'
 
 from __future__ import annotations
 
+# Sockets import it when they first look up a name; in a child forked in the middle of that it would
+# be missing for good.
+import encodings.idna  # noqa: F401
 import http.client
 import json
 from dataclasses import dataclass, field

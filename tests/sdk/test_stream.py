@@ -102,7 +102,7 @@ def test_send_and_throw_reach_the_generator_inside_its_span(recorder: Any) -> No
     assert stopped.value.value == "end"
     assert seen == ["hello", error, False]
     span = recorder.named("talk")
-    assert span.attributes["output.value"] == "onetwothree"
+    assert span.attributes["gen_ai.tool.call.result"] == "onetwothree"
     assert span.status.status_code is StatusCode.UNSET
 
 
@@ -156,7 +156,7 @@ async def test_asend_athrow_and_aclose_reach_an_async_generator(recorder: Any) -
     assert is_outside()
     await conversation.aclose()
     assert seen == ["hello", False]
-    assert recorder.named("talk").attributes["output.value"] == "onetwothree"
+    assert recorder.named("talk").attributes["gen_ai.tool.call.result"] == "onetwothree"
 
 
 def test_a_span_held_open_across_a_yield_is_current_again_at_the_next_piece(recorder: Any) -> None:
@@ -184,7 +184,7 @@ def test_a_function_that_returns_a_generator_is_followed(recorder: Any) -> None:
     pieces = returns()
     assert recorder.spans == []
     assert list(pieces) == ["0", "1", "2"]
-    assert recorder.named("returns").attributes["output.value"] == "012"
+    assert recorder.named("returns").attributes["gen_ai.tool.call.result"] == "012"
 
 
 def test_a_generator_of_other_things_keeps_none_of_them(recorder: Any) -> None:
@@ -193,4 +193,4 @@ def test_a_generator_of_other_things_keeps_none_of_them(recorder: Any) -> None:
         yield from ({"row": number} for number in range(100))
 
     assert len(list(rows())) == 100
-    assert "output.value" not in recorder.named("rows").attributes
+    assert "gen_ai.tool.call.result" not in recorder.named("rows").attributes
