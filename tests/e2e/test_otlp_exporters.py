@@ -220,7 +220,8 @@ def test_the_panel_of_the_guide_may_be_asked_from_outside(
     point.explicit_bounds.append(0.25)
     put_all(point.attributes, {"gen_ai.request.model": service})
     guide = (Path(__file__).resolve().parents[2] / "docs" / "guide.md").read_text()
-    [panel] = re.findall(r"```sql\n(.*?)```", guide, re.DOTALL)
+    panels = re.findall(r"```sql\n(.*?)```", guide, re.DOTALL)
+    [panel] = [sql for sql in panels if "watchpost.metrics" in sql]
 
     assert post(server, "/v1/metrics", metrics.encode(), PROTOBUF).status == 200
     server.flush()

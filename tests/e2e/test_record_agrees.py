@@ -40,6 +40,12 @@ GENERATION = Generation(
         reasoning_tokens=50,
         audio_input_tokens=7,
         audio_output_tokens=8,
+        image_input_tokens=9,
+        image_output_tokens=10,
+        images=2,
+        seconds=1.5,
+        characters=44,
+        searches=3,
     ),
     origin=Origin(
         prompt="agrees",
@@ -49,6 +55,7 @@ GENERATION = Generation(
         user="user-1",
         tags=("beta", "eu"),
         segments={"plan": "pro"},
+        sizes={"order": 12},
     ),
     streaming=True,
     time_to_first_token_s=0.5,
@@ -86,6 +93,12 @@ COLUMNS: dict[str, tuple[str, str, object]] = {
     "usage.reasoning_tokens": ("generations", "toUInt32(reasoning_tokens)", 50),
     "usage.audio_input_tokens": ("generations", "toUInt32(audio_input_tokens)", 7),
     "usage.audio_output_tokens": ("generations", "toUInt32(audio_output_tokens)", 8),
+    "usage.image_input_tokens": ("generations", "toUInt32(image_input_tokens)", 9),
+    "usage.image_output_tokens": ("generations", "toUInt32(image_output_tokens)", 10),
+    "usage.images": ("generations", "toUInt32(images)", 2),
+    "usage.seconds": ("generations", "toUInt32(media_ms)", 1500),
+    "usage.characters": ("spans", "attributes['watchpost.usage.characters']", "44"),
+    "usage.searches": ("generations", "toUInt32(searches)", 3),
     "usage.source": ("generations", "usage_source", "provider"),
     "origin.prompt": ("generations", "prompt_name", "agrees"),
     "origin.version": ("generations", "prompt_version", "7"),
@@ -94,6 +107,7 @@ COLUMNS: dict[str, tuple[str, str, object]] = {
     "origin.user": ("generations", "user_id", "user-1"),
     "origin.tags": ("generations", "tags", ["beta", "eu"]),
     "origin.segments": ("generations", "segments['plan']", "pro"),
+    "origin.sizes": ("spans", "attributes['watchpost.prompt.variable.order.size']", "12"),
     "streaming": ("generations", "streaming", True),
     "time_to_first_token_s": ("generations", "ttft_ms", 500),
     "retries": ("generations", "retries", 2),
@@ -106,7 +120,7 @@ COLUMNS: dict[str, tuple[str, str, object]] = {
     "context_window": ("generations", "round(context_use, 4)", 0.006),
 }
 # Put on the record by its provider's file in a field of another name.
-NOT_SENT = {"result.usage"}
+NOT_SENT = {"result.usage", "result.provider"}
 
 
 def leaves(value: object, prefix: str = "") -> set[str]:

@@ -160,7 +160,8 @@ select max(width) from (
         select project, start, '', model, prompt_name, prompt_version, segments
         from watchpost.verdicts
     )
-    where start >= {{first:DateTime('UTC')}} and start < {{last:DateTime('UTC')}} + 3600
+    where start >= toDateTime64({{first:DateTime('UTC')}}, 9, 'UTC')
+        and start < toDateTime64({{last:DateTime('UTC')}} + 3600, 9, 'UTC')
     group by project
 )
 """  # noqa: S608
@@ -216,7 +217,8 @@ from (
     union all
     select start, project, stored from watchpost.verdicts
 )
-where start >= {first:DateTime('UTC')} and start < {last:DateTime('UTC')} + 3600
+where start >= toDateTime64({first:DateTime('UTC')}, 9, 'UTC')
+    and start < toDateTime64({last:DateTime('UTC')} + 3600, 9, 'UTC')
     and toStartOfHour(start) in {hours:Array(DateTime('UTC'))}
 group by hour, project
 """
@@ -237,7 +239,8 @@ _KEEP_VERDICTS = _KEEP.format(table="guards_closed")
 _COUNTED = """
 with counted as (
     select * from watchpost.{table}
-    where start >= {{first:DateTime('UTC')}} and start < {{last:DateTime('UTC')}} + 3600
+    where start >= toDateTime64({{first:DateTime('UTC')}}, 9, 'UTC')
+        and start < toDateTime64({{last:DateTime('UTC')}} + 3600, 9, 'UTC')
         and toStartOfHour(start) in {{hours:Array(DateTime('UTC'))}}
         and (project not in {{kept:Array(String)}}
             or (arrived > {{counted:DateTime64(6, 'UTC')}}
