@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -127,8 +128,9 @@ def test_an_exception_within_a_stream_is_the_callers_and_recorded(
         frame_exception("throttlingException", "slow down"),
     )
     wire.answer(Reply(content_type=STREAM, pieces=frames))
-    with pytest.raises(Exception, match="slow down") as caught:
-        list(client.converse_stream(modelId=CLAUDE, messages=ASKED)["stream"])
+    stream = client.converse_stream(modelId=CLAUDE, messages=ASKED)["stream"]
+    with closing(stream), pytest.raises(Exception, match="slow down") as caught:
+        list(stream)
 
     assert type(caught.value).__name__ == "EventStreamError"
     found = recorder.generation
