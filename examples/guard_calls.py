@@ -8,7 +8,7 @@ from __future__ import annotations
 from openai import OpenAI
 
 import watchpost
-from watchpost.guard import Finding, Question
+from watchpost.screening.guard import Finding, Question
 from watchpost.testing.provider import ProviderServer
 
 

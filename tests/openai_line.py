@@ -8,7 +8,7 @@ from typing import Any
 
 from openai_calls import Called
 
-from watchpost.guard import Finding, Question, Verdict
+from watchpost.screening.guard import Finding, Question, Verdict
 
 
 async def ask(call: Called, client: Any) -> Any:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from watchpost.guard import Finding, Question, Verdict
+from watchpost.screening.guard import Finding, Question, Verdict
 
 
 class WordGuard:

@@ -12,7 +12,7 @@ from dataclasses import asdict
 from functools import partial
 
 from watchpost.errors import Full
-from watchpost.feedback import FEEDBACK_PATH
+from watchpost.scores.feedback import FEEDBACK_PATH
 from watchpost_collector.access.origin import App, Receive, Scope, Send
 from watchpost_collector.api.application import API_PREFIX, Api
 from watchpost_collector.asgi import send_json

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from functools import cache
 from typing import Any
 
-from watchpost.guard import Finding
+from watchpost.screening.guard import Finding
 
 _LOCAL_CHARACTERS, _DOMAIN_CHARACTERS = 64, 255
 _LOCAL = re.compile(r"[\w.+\-%'~#$!*]{1,64}")

@@ -13,7 +13,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from watchpost.errors import ConfigError
-from watchpost.guard import Finding, Question, Verdict
+from watchpost.screening.guard import Finding, Question, Verdict
 
 TIMEOUT_S = 5.0
 _KEPT_CONNECTIONS = 8

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
-from watchpost.guard import Finding
+from watchpost.screening.guard import Finding
 
 # Presidio's own boost for a context word, and the score it then has at least.
 CONTEXT_BOOST = 0.35

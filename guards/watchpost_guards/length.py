@@ -7,9 +7,9 @@ otherwise estimated from characters, which the verdict says. It does not know wh
 
 import time
 
-from watchpost.guard import Guard, Question, Verdict
-from watchpost.pricing import find_rates
-from watchpost.tokens import count_tokens
+from watchpost.pricing.cost import find_rates
+from watchpost.pricing.tokens import count_tokens
+from watchpost.screening.guard import Guard, Question, Verdict
 
 REVISION = "1"
 CHARACTERS_PER_TOKEN = 4.0

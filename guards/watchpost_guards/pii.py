@@ -15,7 +15,7 @@ from importlib.util import find_spec
 from itertools import chain
 
 from watchpost.errors import MissingExtra
-from watchpost.guard import Finding, Guard, Question, Verdict, settle
+from watchpost.screening.guard import Finding, Guard, Question, Verdict, settle
 from watchpost_guards.contacts import find_addresses, find_emails, find_phones
 from watchpost_guards.identifiers import Catalogue, find_identifiers, load_catalogue
 

@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from watchpost.guard import Finding, Guard, Question, Verdict, settle
+from watchpost.screening.guard import Finding, Guard, Question, Verdict, settle
 
 REVISION = "1"
 THRESHOLD = 0.5

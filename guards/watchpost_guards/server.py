@@ -25,9 +25,9 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from watchpost.errors import ConfigError
-from watchpost.guard import Direction, Guard, Question
-from watchpost.policy import find_guard
-from watchpost.screening import examine
+from watchpost.screening.guard import Direction, Guard, Question
+from watchpost.screening.policy import find_guard
+from watchpost.screening.screen import examine
 
 KEYS_VARIABLE = "WATCHPOST_GUARD_KEYS"
 DEFAULT_GUARDS = ("pii", "secrets", "length")

@@ -18,16 +18,16 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from watchpost.continuation import continue_from
     from watchpost.errors import Blocked, WatchpostError
-    from watchpost.feedback import feedback_link
-    from watchpost.guard import Guard, Verdict
     from watchpost.observation import observe, span
     from watchpost.patching import patch
-    from watchpost.policy import Policy
-    from watchpost.prompt import Prompt
-    from watchpost.prompt_cache import aget_prompt, get_prompt
+    from watchpost.prompts.cache import aget_prompt, get_prompt
+    from watchpost.prompts.prompt import Prompt
     from watchpost.record import Generation
     from watchpost.scope import current
-    from watchpost.scores import score
+    from watchpost.scores.feedback import feedback_link
+    from watchpost.scores.score import score
+    from watchpost.screening.guard import Guard, Verdict
+    from watchpost.screening.policy import Policy
     from watchpost.telemetry import configure, flush, shutdown
 
 __all__ = [
@@ -55,21 +55,21 @@ __all__ = [
 _HOMES = {
     "Blocked": "errors",
     "Generation": "record",
-    "Guard": "guard",
-    "Policy": "policy",
-    "Prompt": "prompt",
-    "Verdict": "guard",
+    "Guard": "screening.guard",
+    "Policy": "screening.policy",
+    "Prompt": "prompts.prompt",
+    "Verdict": "screening.guard",
     "WatchpostError": "errors",
-    "aget_prompt": "prompt_cache",
+    "aget_prompt": "prompts.cache",
     "configure": "telemetry",
     "continue_from": "continuation",
     "current": "scope",
-    "feedback_link": "feedback",
+    "feedback_link": "scores.feedback",
     "flush": "telemetry",
-    "get_prompt": "prompt_cache",
+    "get_prompt": "prompts.cache",
     "observe": "observation",
     "patch": "patching",
-    "score": "scores",
+    "score": "scores.score",
     "shutdown": "telemetry",
     "span": "observation",
 }

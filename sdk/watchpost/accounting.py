@@ -10,9 +10,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from watchpost import attributes as names
-from watchpost.pricing import Rates, cost_of, find_rates
+from watchpost.pricing.cost import Rates, cost_of, find_rates
+from watchpost.pricing.tokens import estimate
 from watchpost.record import NO_USAGE, Generation, Usage
-from watchpost.tokens import estimate
 
 # What is asked for names the region, which has a price of its own; what answers, only the model.
 _PRICED_AS_ASKED = "aws.bedrock"

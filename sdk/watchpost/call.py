@@ -32,8 +32,8 @@ from watchpost.runtime import SHIELD, active
 from watchpost.scope import Scope, current_scope, find_policy, mark_error, name_error
 
 if TYPE_CHECKING:
-    from watchpost.decision import Decision, Ruling
-    from watchpost.guard import Direction, Question
+    from watchpost.screening.decision import Decision, Ruling
+    from watchpost.screening.guard import Direction, Question
 
 CALL = otel.create_key("watchpost-call")
 
@@ -198,7 +198,7 @@ class Call:
         if self._error is not None:
             mark_error(self.span, self._error, self.runtime)
         if self.rulings:
-            from watchpost.decision import verdict_attributes
+            from watchpost.screening.decision import verdict_attributes
 
             for ruling in self.rulings:
                 self.span.add_event(names.VERDICT_EVENT, verdict_attributes(ruling))
@@ -239,12 +239,12 @@ class Call:
     def _worst_action(self) -> str:
         if not self.rulings:
             return ""
-        from watchpost.decision import worst_action
+        from watchpost.screening.decision import worst_action
 
         return worst_action(ruling.action for ruling in self.rulings)
 
     def _ask(self, direction: Direction, walk: Any) -> Sequence[Question]:
-        from watchpost.guard import Question
+        from watchpost.screening.guard import Question
 
         model = str(self.body.get("model", ""))
         scope = self.scope if direction == "output" else None
@@ -266,7 +266,7 @@ class Call:
         return found
 
     def _enforce(self, decision: Decision, result: Any = None) -> None:
-        from watchpost.decision import enforce
+        from watchpost.screening.decision import enforce
 
         self.rulings = (*self.rulings, *decision.rulings)
         try:

@@ -22,7 +22,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from watchpost.guard import Verdict
+    from watchpost.screening.guard import Verdict
 
 _SECRET_WORDS = ("KEY", "SECRET", "TOKEN", "PASSWORD")
 _VALUE_CHARACTERS = 120

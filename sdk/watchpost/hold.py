@@ -11,9 +11,9 @@ from collections.abc import AsyncIterator, Iterator, Mapping
 from typing import Any
 
 from watchpost.call import Call
-from watchpost.decision import Decision
-from watchpost.policy import Policy
-from watchpost.screening import screen_all, screen_off_loop
+from watchpost.screening.decision import Decision
+from watchpost.screening.policy import Policy
+from watchpost.screening.screen import screen_all, screen_off_loop
 from watchpost.stream import AsyncFollowed, Followed
 
 

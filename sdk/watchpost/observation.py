@@ -20,8 +20,8 @@ from watchpost.scope import Scope, ScopeSettings, Span, detach, make_settings
 from watchpost.stream import AsyncFollowedGenerator, FollowedGenerator, follow, is_stream
 
 if TYPE_CHECKING:
-    from watchpost.policy import Policy
-    from watchpost.prompt import Prompt
+    from watchpost.prompts.prompt import Prompt
+    from watchpost.screening.policy import Policy
 
 F = TypeVar("F", bound=Callable[..., Any])
 

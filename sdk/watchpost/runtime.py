@@ -18,11 +18,11 @@ from opentelemetry import trace
 
 if TYPE_CHECKING:
     from watchpost.export.event import Event
-    from watchpost.feedback import LinkSource
-    from watchpost.policy import Policy
-    from watchpost.pricing import Rates
-    from watchpost.prompt_fetch import PromptSource
+    from watchpost.pricing.cost import Rates
+    from watchpost.prompts.fetch import PromptSource
     from watchpost.record import Generation
+    from watchpost.scores.feedback import LinkSource
+    from watchpost.screening.policy import Policy
 
 TRACER = "watchpost"
 STREAM_USAGE_HOSTS = ("api.openai.com", "openai.azure.com", "api.deepseek.com")

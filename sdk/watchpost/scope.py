@@ -20,7 +20,6 @@ from opentelemetry.context import Context
 from opentelemetry.trace import Status, StatusCode
 
 from watchpost import attributes as names
-from watchpost.declared import declare
 from watchpost.deferred import defer
 from watchpost.documents import Document, read_documents
 from watchpost.errors import ConfigError
@@ -28,10 +27,11 @@ from watchpost.kinds import describe_kind
 from watchpost.origin import PROMPT_FIELDS, change_origin, find_origin, take_prompt
 from watchpost.record import Attribute, Origin, origin_attributes, snapshot
 from watchpost.runtime import SHIELD, Runtime, active
+from watchpost.screening.declared import declare
 
 if TYPE_CHECKING:
-    from watchpost.policy import Policy
     from watchpost.record import Generation
+    from watchpost.screening.policy import Policy
 
 SCOPE = otel.create_key("watchpost-scope")
 POLICY = otel.create_key("watchpost-policy")

@@ -21,19 +21,19 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor, TracerProvider
 
 from watchpost import attributes as names
-from watchpost.declared import declare
 from watchpost.export import build_processor
 from watchpost.export.endings import heed_termination
-from watchpost.feedback import LinkSource
-from watchpost.pricing import Rates, read_overrides
-from watchpost.prompt_fetch import PromptSource
+from watchpost.pricing.cost import Rates, read_overrides
+from watchpost.prompts.fetch import PromptSource
 from watchpost.runtime import TRACER, Runtime, install
+from watchpost.scores.feedback import LinkSource
+from watchpost.screening.declared import declare
 from watchpost.settings import Settings, read_settings
 
 if TYPE_CHECKING:
     from watchpost.export.event import Event
     from watchpost.export.processor import ExportProcessor
-    from watchpost.policy import Policy
+    from watchpost.screening.policy import Policy
 
 _log = logging.getLogger("watchpost")
 _lock = threading.Lock()

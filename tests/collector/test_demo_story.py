@@ -10,8 +10,8 @@ import openai
 import pytest
 
 import watchpost
-from watchpost.guard import Question
-from watchpost.policy import find_guard
+from watchpost.screening.guard import Question
+from watchpost.screening.policy import find_guard
 from watchpost_collector.demo.assistant import ROUTER, WRITER, Assistant, RefusalGuard
 from watchpost_collector.demo.in_process import ShiftedClock, build_clients
 from watchpost_collector.demo.models import StandInModels

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from watchpost.errors import ConfigError
-from watchpost.guard import Question
+from watchpost.screening.guard import Question
 from watchpost_collector.intake.patterns import PatternGuard, read_patterns
 from watchpost_collector.intake.redaction import load_redaction
 from watchpost_collector.otlp.signals import METRICS, TRACES

@@ -15,9 +15,9 @@ from opentelemetry.sdk.trace import TracerProvider
 from running_server import Answer, RunningServer
 
 import watchpost
-from watchpost.feedback import LinkSource, write_token
 from watchpost.runtime import Runtime, install
-from watchpost.scores import make_score
+from watchpost.scores.feedback import LinkSource, write_token
+from watchpost.scores.score import make_score
 from watchpost_collector.access.issued_keys import issue_key, revoke_key
 
 PUBLIC, INGEST, READ, BUSY = "p" * 24, "i" * 24, "r" * 24, "b" * 24

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from store_segments import make_call, name_segment, pack_segment
 
-from watchpost.tokens import count_tokens
+from watchpost.pricing.tokens import count_tokens
 from watchpost_collector.store.client import Store
 from watchpost_collector.store.estimates import Estimates, estimate_call
 from watchpost_collector.store.prices.book import PriceBook

@@ -10,7 +10,7 @@ import pytest
 from genai_prices import Usage, calc_price
 from store_segments import NOON_NS, make_call, name_segment, pack_segment
 
-from watchpost.pricing import find_rates
+from watchpost.pricing.cost import find_rates
 from watchpost_collector.store.client import Store
 from watchpost_collector.store.prices.book import PriceBook
 from watchpost_collector.store.prices.price import Price

@@ -16,7 +16,7 @@ PROGRAM = """
 import asyncio, json, os, sys, threading, time
 import openai
 import watchpost
-from watchpost.guard import Verdict
+from watchpost.screening.guard import Verdict
 from watchpost.testing import ProviderServer
 
 def sync_slowly(descriptor, fsync=os.fsync):

@@ -21,8 +21,8 @@ from running_server import RunningServer
 from standin_page import StandInPage
 
 import watchpost
-from watchpost.feedback import LinkSource
 from watchpost.runtime import Runtime, install
+from watchpost.scores.feedback import LinkSource
 
 Browse = Callable[..., Page]
 PUBLIC, INGEST, READ = "p" * 24, "i" * 24, "r" * 24

@@ -3,8 +3,8 @@
 import pytest
 
 from watchpost import Policy
-from watchpost.guard import Question
-from watchpost.screening import screen_all
+from watchpost.screening.guard import Question
+from watchpost.screening.screen import screen_all
 from watchpost_guards.length import LengthGuard, find_window
 
 

@@ -6,7 +6,7 @@ import time
 import pytest
 
 from watchpost import Policy
-from watchpost.guard import Question
+from watchpost.screening.guard import Question
 from watchpost_guards import pii
 from watchpost_guards.pii import create
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from watchpost.guard import Question
+from watchpost.screening.guard import Question
 from watchpost_guards.secrets import create, measure_entropy
 
 GUARD = create()

@@ -15,8 +15,8 @@ import pytest
 
 from watchpost import Policy
 from watchpost.errors import ConfigError
-from watchpost.guard import Question
-from watchpost.screening import screen
+from watchpost.screening.guard import Question
+from watchpost.screening.screen import screen
 from watchpost_guards.hosted import HostedGuard
 from watchpost_guards.server import LARGEST_BODY, refuse_open_door
 

@@ -15,8 +15,8 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from wire_server import WireServer
 
 import watchpost
-from watchpost.declared import DECLARED
 from watchpost.runtime import SHIELD, Runtime, install
+from watchpost.screening.declared import DECLARED
 from watchpost.testing.provider import ProviderServer
 
 MODELS = {"chat": "gpt-4o", "responses": "gpt-5", "messages": "claude-opus-4-6"}

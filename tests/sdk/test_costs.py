@@ -7,7 +7,7 @@ from cost_cases import ANTHROPIC, OPENAI, Cost
 from family_costs import COHERE, GOOGLE, MISTRAL, OLLAMA
 
 from watchpost.accounting import settle
-from watchpost.pricing import read_overrides
+from watchpost.pricing.cost import read_overrides
 from watchpost.providers import find_by_chunk, find_by_result
 from watchpost.record import Generation
 

@@ -12,7 +12,7 @@ from watchpost.errors import (
     MissingExtra,
     WatchpostError,
 )
-from watchpost.guard import Verdict
+from watchpost.screening.guard import Verdict
 
 
 def test_every_error_has_one_root() -> None:

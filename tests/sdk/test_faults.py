@@ -16,9 +16,9 @@ import watchpost
 from watchpost import providers
 from watchpost.errors import Blocked
 from watchpost.export import build_processor
-from watchpost.guard import Question, Verdict
-from watchpost.policy import Policy
 from watchpost.runtime import SHIELD, Runtime, install
+from watchpost.screening.guard import Question, Verdict
+from watchpost.screening.policy import Policy
 
 SECRET = "words nobody should log"
 # Every step between a call and its span's end, by where it is looked up.
@@ -59,7 +59,7 @@ STEPS = (
     "watchpost.export.exporter.Sender.send",
     "watchpost.export.delivery.Delivery.offer",
     "watchpost.export.spill.Spill.stored",
-    "watchpost.redaction.Redactor.redact_request",
+    "watchpost.masking.redaction.Redactor.redact_request",
 )
 READERS = ("read_request", "read_result", "read_stream", "has_output")
 
@@ -180,7 +180,7 @@ def test_a_score_that_cannot_be_handed_over_is_no_error(
 def test_a_prompt_that_cannot_be_looked_up_is_its_fallback(
     production: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("watchpost.prompt_cache.PromptCache.look", broken)
+    monkeypatch.setattr("watchpost.prompts.cache.PromptCache.look", broken)
     assert watchpost.get_prompt("greeting", fallback="Hi {{who}}").render(who="you") == "Hi you"
 
 

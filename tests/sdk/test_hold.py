@@ -9,8 +9,8 @@ import pytest
 
 import watchpost
 from watchpost.errors import Blocked, GuardUnavailable
-from watchpost.guard import Finding, Question, Verdict
-from watchpost.policy import Policy
+from watchpost.screening.guard import Finding, Question, Verdict
+from watchpost.screening.policy import Policy
 from watchpost.testing.exchange import Answer, Usage
 
 

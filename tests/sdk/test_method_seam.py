@@ -14,10 +14,10 @@ import pytest
 import watchpost
 from watchpost import Policy
 from watchpost.errors import Blocked, ConfigError, GuardUnavailable
-from watchpost.guard import Finding, Question, Verdict
 from watchpost.patching import adapter, method_seam
 from watchpost.patching.method_seam import Method
 from watchpost.providers import openai_chat
+from watchpost.screening.guard import Finding, Question, Verdict
 from watchpost.testing.exchange import Answer, Failure
 
 KINDS = ("whole", "stream", "async whole", "async stream", "async generator")

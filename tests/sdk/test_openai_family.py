@@ -24,7 +24,7 @@ from openai_line import Word, ask, attributes_of, texts_of
 from wire_server import WireServer, json_reply
 
 import watchpost
-from watchpost.policy import Policy
+from watchpost.screening.policy import Policy
 from watchpost.testing.exchange import Answer
 
 STREAMS = tuple(call for call in CALLS if call.streaming)

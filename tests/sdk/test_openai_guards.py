@@ -20,7 +20,7 @@ from wire_server import WireServer
 
 import watchpost
 from watchpost.errors import Blocked
-from watchpost.policy import Policy
+from watchpost.screening.policy import Policy
 
 ASKED = [call for call in CALLS if call.asked]
 

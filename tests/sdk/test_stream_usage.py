@@ -12,8 +12,8 @@ import pytest
 
 import watchpost
 from watchpost import Policy
-from watchpost.guard import Question, Verdict
 from watchpost.patching.stream_usage import ask_for_usage
+from watchpost.screening.guard import Question, Verdict
 from watchpost.testing.exchange import Answer, Usage
 
 ANSWER = Answer(text="It is 14 degrees.", usage=Usage(2006, 300, 1920), response_id="chatcmpl-1")

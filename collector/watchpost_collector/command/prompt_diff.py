@@ -11,8 +11,8 @@ import json
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from watchpost.pricing.tokens import count_tokens
 from watchpost.template import CHAT, Template
-from watchpost.tokens import count_tokens
 
 DEFAULT_MODEL = "gpt-4o"
 _CONTEXT_LINES = 3

@@ -14,7 +14,7 @@ from anthropic import Anthropic
 from openai import OpenAI
 
 from watchpost import Blocked, Verdict, current, observe, patch
-from watchpost.guard import Question
+from watchpost.screening.guard import Question
 from watchpost_collector.demo.tickets import Ticket
 
 ROUTER = "claude-haiku-4-5"

@@ -16,10 +16,10 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, Span
 
 from watchpost import attributes
-from watchpost.decision import Ruling
+from watchpost.masking.redaction import Redactor
+from watchpost.pricing.tokens import estimate
 from watchpost.record import Request
-from watchpost.redaction import Redactor
-from watchpost.tokens import estimate
+from watchpost.screening.decision import Ruling
 from watchpost_collector.importing.delivery import Delivery
 from watchpost_collector.importing.formats import provider_of, read_line, sniff
 from watchpost_collector.importing.otlp import drop_content, read_spans, screen_span

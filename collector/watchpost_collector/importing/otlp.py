@@ -15,9 +15,9 @@ from opentelemetry.proto.common.v1.common_pb2 import KeyValue
 from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, Span
 
 from watchpost import attributes
-from watchpost.decision import Ruling, worst_action
 from watchpost.errors import BadPayload
-from watchpost.policy import Policy
+from watchpost.screening.decision import Ruling, worst_action
+from watchpost.screening.policy import Policy
 from watchpost_collector.importing.row import BadLine
 from watchpost_collector.importing.screened import screen_texts
 from watchpost_collector.importing.spans import DIGEST, LINE, write_attributes

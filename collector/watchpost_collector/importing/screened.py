@@ -11,12 +11,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Literal
 
-from watchpost.decision import Ruling, worst_action
 from watchpost.errors import ConfigError
-from watchpost.guard import Direction, Question
-from watchpost.policy import Policy
 from watchpost.record import Part
-from watchpost.screening import screen_all
+from watchpost.screening.decision import Ruling, worst_action
+from watchpost.screening.guard import Direction, Question
+from watchpost.screening.policy import Policy
+from watchpost.screening.screen import screen_all
 from watchpost_collector.importing.row import Row
 
 Capture = Literal["redacted", "full", "metadata"]

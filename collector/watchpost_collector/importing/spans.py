@@ -15,8 +15,8 @@ from opentelemetry.proto.common.v1.common_pb2 import AnyValue, ArrayValue, KeyVa
 from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, ScopeSpans, Span, Status
 
 from watchpost import attributes
-from watchpost.decision import Ruling, verdict_attributes
 from watchpost.record import to_attributes
+from watchpost.screening.decision import Ruling, verdict_attributes
 from watchpost_collector.importing.row import Row
 from watchpost_collector.importing.source import Source
 

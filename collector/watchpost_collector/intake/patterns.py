@@ -19,7 +19,7 @@ import regex
 import yaml
 
 from watchpost.errors import ConfigError
-from watchpost.guard import Finding, Guard, Question, Verdict, settle
+from watchpost.screening.guard import Finding, Guard, Question, Verdict, settle
 
 _FILE_BYTES = 256 << 10
 _MOST_PATTERNS = 200

@@ -17,9 +17,9 @@ from typing import Any
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 
 from watchpost.errors import ConfigError, Full
-from watchpost.guard import Guard
-from watchpost.policy import Policy
-from watchpost.redaction import Redactor
+from watchpost.masking.redaction import Redactor
+from watchpost.screening.guard import Guard
+from watchpost.screening.policy import Policy
 from watchpost_collector.intake.patterns import read_patterns
 from watchpost_collector.otlp.signals import LOGS, TRACES, Signal
 

@@ -14,8 +14,8 @@ from dataclasses import replace
 from urllib.parse import parse_qs
 
 from watchpost.errors import BadPayload, Full
-from watchpost.feedback import FEEDBACK_PATH, MOST_TOKEN, Ticket, read_token
-from watchpost.scores import MOST_COMMENT, Score
+from watchpost.scores.feedback import FEEDBACK_PATH, MOST_TOKEN, Ticket, read_token
+from watchpost.scores.score import MOST_COMMENT, Score
 from watchpost_collector.access.keys import KEYLESS, Grant, Keys, digest_secret, read_secret
 from watchpost_collector.access.origin import Receive, Scope, Send
 from watchpost_collector.asgi import read_body

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from html import escape
 
-from watchpost.scores import MOST_COMMENT, Score
+from watchpost.scores.score import MOST_COMMENT, Score
 from watchpost_collector.scores.spelling import spell
 
 HEADERS = (

@@ -13,7 +13,7 @@ from typing import Any
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 
 from watchpost.errors import ConfigError
-from watchpost.scores import Score, make_score
+from watchpost.scores.score import Score, make_score
 from watchpost_collector.otlp.refusal import Refusal
 
 MOST_BYTES = 64 << 10

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from watchpost.scores import BOOLEAN
+from watchpost.scores.score import BOOLEAN
 
 _UP, _DOWN = "\N{THUMBS UP SIGN}", "\N{THUMBS DOWN SIGN}"
 

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from itertools import islice, takewhile
 from typing import Any
 
-from watchpost.tokens import count_tokens
+from watchpost.pricing.tokens import count_tokens
 from watchpost_collector.store.client import Store
 from watchpost_collector.store.messages import nest
 

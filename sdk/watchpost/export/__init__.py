@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from opentelemetry.util.types import AttributeValue
 
     from watchpost.export.processor import ExportProcessor
-    from watchpost.policy import Policy
+    from watchpost.screening.policy import Policy
 
 Capture = Literal["full", "redacted", "metadata", "off"]
 

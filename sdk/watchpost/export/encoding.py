@@ -19,7 +19,7 @@ from watchpost.export.capture import keep_event_metadata, keep_metadata
 from watchpost.export.event import Event
 from watchpost.export.exporter import LOGS, TRACES
 from watchpost.export.otlp import encode_events, encode_spans, write_value
-from watchpost.redaction import Redactor
+from watchpost.masking.redaction import Redactor
 
 _log = logging.getLogger("watchpost")
 

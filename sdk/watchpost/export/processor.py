@@ -18,8 +18,6 @@ from typing import Any, TypeVar
 from opentelemetry.context import Context
 from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor
 
-from watchpost import screening
-from watchpost.declared import DECLARED, declare
 from watchpost.errors import ConfigError
 from watchpost.export import Capture
 from watchpost.export.delivery import Delivery
@@ -36,8 +34,10 @@ from watchpost.export.exporter import Sender, compress, parse_endpoint
 from watchpost.export.losses import Losses
 from watchpost.export.spill import Spill, default_directory
 from watchpost.export.weight import weigh
-from watchpost.policy import Policy
-from watchpost.redaction import Redactor
+from watchpost.masking.redaction import Redactor
+from watchpost.screening.declared import DECLARED, declare
+from watchpost.screening.policy import Policy
+from watchpost.screening.screen import warm
 
 _log = logging.getLogger("watchpost")
 
@@ -349,7 +349,7 @@ def make_processor(
     declare(policy)
     if capture == "redacted" and not masks:
         policy = Policy(redact=("pii", "secrets"))
-        screening.warm(policy)
+        warm(policy)
     # Another key may be another project: what was spilled for one never goes to the other.
     label = f"{endpoint}\n{key or ''}\n{backfill}"
     delivery = Delivery(

@@ -19,14 +19,14 @@ from opentelemetry.sdk.trace.id_generator import IdGenerator, RandomIdGenerator
 from opentelemetry.sdk.trace.sampling import ALWAYS_ON
 
 from watchpost import attributes as names
-from watchpost.declared import DECLARED, declare
-from watchpost.pricing import read_overrides
+from watchpost.pricing.cost import read_overrides
 from watchpost.record import Generation
 from watchpost.runtime import TRACER, active, install
+from watchpost.screening.declared import DECLARED, declare
 
 if TYPE_CHECKING:
     from watchpost.export.event import Event
-    from watchpost.policy import Policy
+    from watchpost.screening.policy import Policy
 
 
 class Capture:

@@ -7,7 +7,7 @@ import threading
 from collections import deque
 from collections.abc import Iterable
 
-from watchpost.guard import Finding, Question, Verdict
+from watchpost.screening.guard import Finding, Question, Verdict
 
 
 class FakeGuard:

@@ -16,8 +16,8 @@ from wire_server import Reply, WireServer, json_reply
 from word_guard import WordGuard
 
 import watchpost
-from watchpost.policy import Policy
 from watchpost.providers import PROVIDERS, find_by_result
+from watchpost.screening.policy import Policy
 
 RECORDED = Path(__file__).parents[2] / "fixtures" / "provider-responses"
 ASKED = [{"role": "user", "content": [{"text": "hello"}]}]

@@ -14,7 +14,7 @@ from wire_server import WireServer, json_reply, sse_reply
 from word_guard import WordGuard
 
 import watchpost
-from watchpost.policy import Policy
+from watchpost.screening.policy import Policy
 
 CASE = Chat()
 ASKED = [{"role": "user", "content": "hi"}]

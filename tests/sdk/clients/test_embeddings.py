@@ -19,7 +19,7 @@ from word_guard import WordGuard
 
 import watchpost
 from watchpost.errors import Blocked
-from watchpost.policy import Policy
+from watchpost.screening.policy import Policy
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from word_guard import WordGuard
 import watchpost
 from watchpost.errors import Blocked
 from watchpost.patching import unpatch
-from watchpost.policy import Policy
+from watchpost.screening.policy import Policy
 
 MODEL = "gemini-2.5-flash"
 CASE = Gemini()

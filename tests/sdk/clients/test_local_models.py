@@ -16,8 +16,8 @@ from word_guard import WordGuard
 import watchpost
 from watchpost.errors import Blocked
 from watchpost.patching import unpatch
-from watchpost.policy import Policy
 from watchpost.providers import find_by_result, transformers_pipelines, vllm_outputs
+from watchpost.screening.policy import Policy
 
 
 @dataclass

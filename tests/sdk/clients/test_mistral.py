@@ -16,7 +16,7 @@ from word_guard import WordGuard
 
 import watchpost
 from watchpost.errors import GuardUnavailable
-from watchpost.policy import Policy
+from watchpost.screening.policy import Policy
 
 CASE = Chat()
 ASKED = [{"role": "user", "content": "hi"}]

@@ -14,8 +14,8 @@ from word_guard import WordGuard
 
 import watchpost
 from watchpost.patching import unpatch
-from watchpost.policy import Policy
 from watchpost.providers import find_by_result
+from watchpost.screening.policy import Policy
 
 CASE = Chat()
 ASKED = [{"role": "user", "content": "hi"}]

@@ -11,8 +11,8 @@ import pytest
 from opentelemetry import trace
 
 import watchpost
-from watchpost.declared import DECLARED
 from watchpost.runtime import active
+from watchpost.screening.declared import DECLARED
 from watchpost.testing import (
     Answer,
     CountedIds,

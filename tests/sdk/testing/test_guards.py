@@ -8,7 +8,7 @@ import openai
 import pytest
 
 import watchpost
-from watchpost.guard import Verdict
+from watchpost.screening.guard import Verdict
 from watchpost.testing import FakeGuard, ProviderServer, capture
 
 

@@ -17,8 +17,8 @@ from importlib.metadata import version as installed_version
 from typing import Any
 
 from watchpost.errors import ConfigError
-from watchpost.fine_tuned import find_base, find_fine_tuned, strip_date
-from watchpost.model_names import split_names
+from watchpost.pricing.fine_tuned import find_base, find_fine_tuned, strip_date
+from watchpost.pricing.model_names import split_names
 from watchpost_collector.store.prices.price import (
     EPOCH,
     LISTED_AS,

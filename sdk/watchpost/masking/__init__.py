@@ -1,0 +1,1 @@
+"""Masking of what leaves the process, in an encoded request, whoever made its spans."""

@@ -1,0 +1,202 @@
+"""What the verdicts on one text lead to under a policy. Pure: no guard runs here, no clock.
+
+Also home of `mask`, the one place where a finding becomes a placeholder, so that a text sent to
+the provider and a span leaving the process are masked alike.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from watchpost import attributes
+from watchpost.errors import Blocked, GuardUnavailable
+from watchpost.screening.guard import Direction, Finding, Question, Verdict
+from watchpost.screening.policy import Action, Policy, Rule
+
+_SEVERITY: dict[Action, int] = {"allow": 0, "flag": 1, "redact": 2, "block": 3}
+
+
+@dataclass(frozen=True, slots=True)
+class Ruling:
+    """One verdict, the way its text was going, and what the policy made of it."""
+
+    verdict: Verdict
+    action: Action
+    direction: Direction
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What happens to one text, or to the texts of one request taken together.
+
+    `action` is the worst of the rulings. `texts` are what may be sent or shown, in the order they
+    were asked about; after "block" they must not be used. `unavailable` names guards that gave no
+    answer although the policy says closed: the caller raises GuardUnavailable.
+    """
+
+    action: Action
+    texts: tuple[str, ...]
+    rulings: tuple[Ruling, ...]
+    unavailable: tuple[str, ...] = ()
+
+    @property
+    def text(self) -> str:
+        """The text that may be sent or shown; the texts joined where there were several."""
+        return self.texts[0] if len(self.texts) == 1 else "\n".join(self.texts)
+
+    @property
+    def verdicts(self) -> tuple[Verdict, ...]:
+        """The verdicts behind the rulings, in the policy's order."""
+        return tuple(ruling.verdict for ruling in self.rulings)
+
+    @property
+    def blocking(self) -> Ruling | None:
+        """The first ruling that blocks, if any: what Blocked tells the user."""
+        return next((ruling for ruling in self.rulings if ruling.action == "block"), None)
+
+
+def decide(policy: Policy, question: Question, verdicts: Sequence[Verdict]) -> Decision:
+    """The decision on one text, given the verdicts of the policy's guards for its direction.
+
+    A verdict is matched to its rule by guard name; one that no rule asked for is ignored.
+    """
+    rules = {rule.guard.name: rule for rule in policy.rules_for(question.direction)}
+    rulings: list[Ruling] = []
+    unavailable: list[str] = []
+    findings: list[Finding] = []
+    for verdict in verdicts:
+        rule = rules.get(verdict.guard)
+        if rule is None:
+            continue
+        judged = _apply_threshold(rule, verdict)
+        action = _action_for(rule, judged)
+        if judged.failed and action == "block":
+            unavailable.append(judged.guard)
+        if action == "redact":
+            # A redacting guard that trips without saying where can only hide everything.
+            findings += judged.findings or (Finding(0, len(question.text), judged.label, 1.0),)
+        rulings.append(Ruling(judged, action, question.direction))
+    return Decision(
+        action=worst_action(ruling.action for ruling in rulings),
+        texts=(mask(question.text, findings),),
+        rulings=tuple(rulings),
+        unavailable=tuple(unavailable),
+    )
+
+
+def enforce(decision: Decision) -> None:
+    """Raise what the decision asks for: GuardUnavailable, Blocked, or nothing at all.
+
+    The verdicts of Blocked start with the one that blocks.
+    """
+    for ruling in decision.rulings:
+        if ruling.verdict.guard in decision.unavailable:
+            raise GuardUnavailable(ruling.verdict.guard, ruling.verdict.reason)
+    if (blocking := decision.blocking) is not None:
+        others = [verdict for verdict in decision.verdicts if verdict is not blocking.verdict]
+        raise Blocked(blocking.direction, [blocking.verdict, *others])
+
+
+def verdict_attributes(ruling: Ruling) -> dict[str, str | bool | float]:
+    """A ruling as the attributes of a `watchpost.guard.verdict` event. Holds no text."""
+    verdict = ruling.verdict
+    return {
+        attributes.VERDICT_GUARD: verdict.guard,
+        attributes.VERDICT_LABEL: verdict.label,
+        attributes.VERDICT_DIRECTION: ruling.direction,
+        attributes.VERDICT_ACTION: ruling.action,
+        attributes.VERDICT_TRIPPED: verdict.tripped,
+        attributes.VERDICT_FAILED: verdict.failed,
+        attributes.VERDICT_PROBABILITY: float(verdict.probability),
+        attributes.VERDICT_THRESHOLD: float(verdict.threshold),
+        attributes.VERDICT_DURATION_MS: float(verdict.duration_ms),
+        attributes.VERDICT_REVISION: verdict.revision,
+    }
+
+
+def merge(decisions: Sequence[Decision]) -> Decision:
+    """One decision for a request of several texts: one ruling a guard, its worst.
+
+    Durations add up, because that is what the caller waited for.
+    """
+    worst: dict[str, Ruling] = {}
+    for ruling in (ruling for decision in decisions for ruling in decision.rulings):
+        held = worst.get(ruling.verdict.guard)
+        if held is None:
+            worst[ruling.verdict.guard] = ruling
+            continue
+        bad = max(held, ruling, key=_gravity)
+        spent_ms = held.verdict.duration_ms + ruling.verdict.duration_ms
+        verdict = replace(bad.verdict, duration_ms=spent_ms)
+        worst[ruling.verdict.guard] = replace(bad, verdict=verdict)
+    unavailable = [name for decision in decisions for name in decision.unavailable]
+    return Decision(
+        action=worst_action(decision.action for decision in decisions),
+        texts=tuple(text for decision in decisions for text in decision.texts),
+        rulings=tuple(worst.values()),
+        unavailable=tuple(dict.fromkeys(unavailable)),
+    )
+
+
+def worst_action(actions: Iterable[Action]) -> Action:
+    """The most severe of some actions; "allow" when there are none."""
+    return max(actions, key=_SEVERITY.__getitem__, default="allow")
+
+
+def mask(text: str, findings: Iterable[Finding]) -> str:
+    """The text with every finding replaced by its label in brackets, as in `[EMAIL_ADDRESS]`.
+
+    Findings that overlap become one placeholder, named by the surest of them.
+    """
+    pieces: list[str] = []
+    position = 0
+    for start, end, label in merge_spans(findings, len(text)):
+        pieces += (text[position:start], placeholder(label))
+        position = end
+    return "".join((*pieces, text[position:])) if pieces else text
+
+
+def placeholder(label: str) -> str:
+    """What stands where something was taken out."""
+    return f"[{label.upper() or 'REDACTED'}]"
+
+
+def merge_spans(findings: Iterable[Finding], length: int) -> list[tuple[int, int, str]]:
+    """Stretches to hide: clipped to the text, in order, none overlapping."""
+    merged: list[tuple[int, int, str, float]] = []
+    for finding in sorted(findings, key=lambda item: (item.start, -item.end)):
+        start, end = max(0, finding.start), min(length, finding.end)
+        if start >= end:
+            continue
+        if merged and start < merged[-1][1]:
+            held_start, held_end, label, score = merged[-1]
+            if finding.score > score:
+                label, score = finding.label, finding.score
+            merged[-1] = (held_start, max(held_end, end), label, score)
+        else:
+            merged.append((start, end, finding.label, finding.score))
+    return [(start, end, label) for start, end, label, _ in merged]
+
+
+def _apply_threshold(rule: Rule, verdict: Verdict) -> Verdict:
+    """The verdict as the policy's threshold has it: the guard's own word counts without one."""
+    if rule.threshold is None or verdict.failed:
+        return verdict
+    return replace(
+        verdict,
+        threshold=rule.threshold,
+        tripped=verdict.probability > 0 and verdict.probability >= rule.threshold,
+        findings=tuple(item for item in verdict.findings if item.score >= rule.threshold),
+    )
+
+
+def _action_for(rule: Rule, verdict: Verdict) -> Action:
+    if verdict.failed:
+        # A text nobody could check cannot be masked, so closed means stopped unless only flagging.
+        if rule.on_failure == "open":
+            return "allow"
+        return "flag" if rule.action == "flag" else "block"
+    return rule.action if verdict.tripped else "allow"
+
+
+def _gravity(ruling: Ruling) -> tuple[int, bool, float]:
+    return (_SEVERITY[ruling.action], ruling.verdict.failed, ruling.verdict.probability)
