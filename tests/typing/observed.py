@@ -1,4 +1,4 @@
-"""Checked by mypy, never run: what decorating and patching leave of a type."""
+"""Checked by mypy and pyright, never run: what decorating and patching leave of a type."""
 
 from collections.abc import AsyncIterator, Iterator
 from typing import reveal_type

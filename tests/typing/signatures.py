@@ -1,7 +1,7 @@
-"""Checked by mypy, never run: decorated functions and patched clients stay as typed.
+"""Checked by mypy and pyright, never run: decorated functions and patched clients stay as typed.
 
-A call that must be refused carries a comment, which strict mypy complains of where nothing is
-refused; pyright has comments of its own for whoever runs it.
+A call that must be refused carries a comment for each of the two, which complains of it where
+nothing is refused.
 """
 
 from collections.abc import AsyncIterator, Generator, Iterator
