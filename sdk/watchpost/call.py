@@ -19,7 +19,7 @@ from watchpost import attributes as names
 from watchpost.deferred import defer
 from watchpost.errors import Blocked, GuardUnavailable, WatchpostError
 from watchpost.origin import find_origin
-from watchpost.providers.provider import Provider, Visit, visit_request
+from watchpost.providers.provider import Provider, Visit, get, visit_request
 from watchpost.record import (
     Attribute,
     Generation,
@@ -48,7 +48,7 @@ class Call:
         *("body", "chunks", "context", "policy", "provider", "retries", "rulings", "runtime"),
         *("scope", "server", "span", "streaming", "_answer", "_blocked", "_ended", "_error"),
         *("_first_ns", "_kept", "_name", "_origin", "_result", "_started_ns", "_stream_end"),
-        "_weight",
+        *("_unread", "_weight"),
     )
 
     def __init__(
@@ -71,6 +71,7 @@ class Call:
         self._kept: dict[str, Any] = {}
         self._result: Result | None = None
         self._answer: Any = None
+        self._unread: Any = None
         self._first_ns = 0
         self._error: BaseException | None = None
         self._blocked = self._ended = False
@@ -169,7 +170,12 @@ class Call:
         if result is not None and self.span.is_recording():
             self._answer = result
             with SHIELD:
-                self._result = self.provider.read_result(result)
+                if self.provider.reads_snapshots:
+                    # Reading takes several times as long as this, and can be done elsewhere.
+                    self._unread, weight = snapshot(result, opened=True)
+                    self._weight += weight
+                else:
+                    self._result = self.provider.read_result(result)
         self.end()
 
     def end(self, error: BaseException | None = None, *, closed: bool = False) -> None:
@@ -191,7 +197,8 @@ class Call:
 
     def _describe(self) -> None:
         if self.scope is not None:
-            self.scope.count_generation(self._result.id if self._result else "", self._answer)
+            known = self._result.id if self._result else get(self._unread, "id", "")
+            self.scope.count_generation(known, self._answer)
         self._answer = None
         if not self.span.is_recording():
             return
@@ -211,8 +218,11 @@ class Call:
         from watchpost.accounting import settle
 
         result = self._result
-        if self.chunks and not self._blocked:
-            result = self.provider.read_stream(self.chunks)
+        with SHIELD:
+            if self.chunks and not self._blocked:
+                result = self.provider.read_stream(self.chunks)
+            elif self._unread is not None and result is None:
+                result = self.provider.read_result(self._unread)
         error = self._error
         first_ns = self._first_ns
         generation = Generation(

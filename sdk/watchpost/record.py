@@ -20,6 +20,7 @@ Attribute = str | bool | int | float | Sequence[str]
 Message = Mapping[str, Any]
 Part = Mapping[str, Any]
 
+_FIELDS = "__pydantic_fields__"  # what a pydantic model's class has
 _SCALARS = frozenset({int, float, bool, type(None)})
 # What is no generation; a moderation judges texts and makes none.
 _KINDS = {names.EMBEDDINGS: names.EMBEDDING, names.MODERATION: names.GUARD}
@@ -199,10 +200,11 @@ def cut(text: str) -> str:
     return f"{text[:TEXT_CHARACTERS]}[cut: {len(text) - TEXT_CHARACTERS} characters]"
 
 
-def snapshot(value: Any) -> tuple[Any, int]:
+def snapshot(value: Any, *, opened: bool = False) -> tuple[Any, int]:
     """A copy that a caller's later `append` does not reach, and about how many bytes it holds.
 
-    Strings and foreign objects are shared.
+    Strings and foreign objects are shared; with `opened` a pydantic model becomes a dictionary of
+    its fields, with none of its own code run.
     """
     weight = 0
 
@@ -210,24 +212,27 @@ def snapshot(value: Any) -> tuple[Any, int]:
         nonlocal weight
         kind = type(value)
         if kind is dict:
-            # Most of a request is strings in dictionaries: they must not cost a call each.
             found = value.copy()
-            for key, item in value.items():
-                if type(item) is str:
-                    weight += len(item)
-                elif type(item) not in _SCALARS:
-                    found[key] = copy(item)
-            return found
-        if kind is str:
+        elif kind is str:
             weight += len(value)
             return value
-        if kind is list or kind is tuple:
+        elif kind is list or kind is tuple:
             return [copy(item) for item in value]
-        if kind in _SCALARS:
+        elif kind in _SCALARS:
             return value
-        if isinstance(value, Mapping):
-            return {key: copy(value[key]) for key in value}
-        return None if kind.__name__ in _ABSENT else value
+        elif opened and hasattr(kind, _FIELDS):
+            found = {**vars(value), **(getattr(value, "__pydantic_extra__", None) or {})}
+        elif isinstance(value, Mapping):
+            found = {key: value[key] for key in value}
+        else:
+            return None if kind.__name__ in _ABSENT else value
+        for key, item in found.items():
+            # Most of a request is strings in dictionaries: they must not cost a call each.
+            if type(item) is str:
+                weight += len(item)
+            elif type(item) not in _SCALARS:
+                found[key] = copy(item)
+        return found
 
     return copy(value), weight
 

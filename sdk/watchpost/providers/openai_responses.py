@@ -284,4 +284,5 @@ PROVIDER = Provider(
     has_output=has_output,
     visit_result=visit_result,
     visit_stream=visit_stream,
+    reads_snapshots=True,
 )

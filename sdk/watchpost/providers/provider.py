@@ -71,6 +71,8 @@ class Provider:
     has_output: Callable[[Any], bool] = _own_nothing
     visit_result: Callable[[Any, Visit], None] = _visit_nothing
     visit_stream: Callable[[Sequence[Any], Visit], None] = _visit_nothing
+    # Whether a result says the same as a `snapshot`, opened: it is then read later, elsewhere.
+    reads_snapshots: bool = False
 
 
 def get(source: Any, name: str, default: Any = None) -> Any:
