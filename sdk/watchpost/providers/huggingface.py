@@ -201,6 +201,8 @@ CHAT = replace(
     has_output=has_chat_output,
     visit_result=visit_chat,
     visit_stream=visit_chat_chunks,
+    # What its types have no field for is an attribute beside the dictionary that they are.
+    reads_snapshots=False,
 )
 
 TEXT = Provider(

@@ -120,6 +120,8 @@ CHAT: Provider = replace(
     owns_chunk=owns_chunk,
     read_result=read_result,
     read_stream=read_stream,
+    # Who answered stands in an attribute that is no field.
+    reads_snapshots=False,
 )
 
 EMBEDDINGS = Provider(
