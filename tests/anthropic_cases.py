@@ -9,7 +9,7 @@ from typing import Any
 
 import anthropic
 from chat_wire import WEATHER
-from provider_cases import ARGUMENTS, ProviderCase, Said
+from provider_cases import ARGUMENTS, SHAPES, ProviderCase, Said
 from wire_server import Reply, json_reply, sse_reply
 
 USAGE = {
@@ -31,6 +31,7 @@ class Messages(ProviderCase):
     finish = "end_turn"
     tool_finish = "tool_use"
     error_type = "BadRequestError"
+    retries = SHAPES
     opening = 2
     # 5 x 5 + 1,920 x 0.5 + 81 x 6.25 + 300 x 25 USD a million.
     cost_usd = "0.00899125"

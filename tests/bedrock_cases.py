@@ -34,6 +34,8 @@ class Converse(ProviderCase):
     finish = "end_turn"
     tool_finish = "tool_use"
     error_type = "ValidationException"
+    # Not asked of all shapes: boto3 waits a while before it tries again, whatever it is told.
+    retries = ("sync", "stream")
 
     def connect(self, url: str, is_async: bool) -> Any:
         alone = Config(retries={"total_max_attempts": 3, "mode": "standard"})
@@ -127,6 +129,8 @@ class Converse(ProviderCase):
 
 class Invoke(Converse):
     """What a maker's body has in common with another's: the envelope."""
+
+    retries = ("sync",)
 
     def ask(self, client: Any, modelId: str, **body: Any) -> Any:  # noqa: N803 - boto3's name
         answer = client.invoke_model(modelId=modelId, body=json.dumps(body))

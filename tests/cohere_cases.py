@@ -30,6 +30,8 @@ class Chat(ProviderCase):
     tool_finish = "tool_call"
     opening = 2
     error_type = "BadRequestError"
+    # It sends no stream a second time.
+    retries = ("sync", "async")
 
     def connect(self, url: str, is_async: bool) -> Any:
         if is_async:

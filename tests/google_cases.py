@@ -9,7 +9,7 @@ import httpx
 from google import genai
 from google.genai import types
 from google.oauth2.credentials import Credentials
-from provider_cases import ARGUMENTS, ProviderCase, Said
+from provider_cases import ARGUMENTS, SHAPES, ProviderCase, Said
 from wire_server import Reply, json_reply, sse_reply
 
 USAGE = {
@@ -29,6 +29,7 @@ def make_client(url: str, **options: Any) -> genai.Client:
         httpx_async_client=httpx.AsyncClient(verify=False),
         client_args={"verify": False},
         async_client_args={"verify": False, "ssl": False},
+        retry_options=types.HttpRetryOptions(attempts=3, initial_delay=0.001, jitter=0.0),
     )
     return genai.Client(http_options=http, **options)
 
@@ -50,6 +51,7 @@ class Gemini(ProviderCase):
     cost_usd = "0.0008334"
     tool_finish = "stop"
     error_type = "ClientError"
+    retries = SHAPES
 
     def connect(self, url: str, is_async: bool) -> Any:
         return make_client(url, api_key="test")

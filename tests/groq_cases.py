@@ -9,7 +9,7 @@ from typing import Any
 import groq
 import httpx
 from chat_wire import USAGE, WEATHER, chat_chunks, chat_reply, chunks_reply, refusal
-from provider_cases import ProviderCase, Said
+from provider_cases import SHAPES, ProviderCase, Said
 from wire_server import Reply
 
 X_GROQ = {"id": "req_1"}
@@ -26,6 +26,7 @@ class Chat(ProviderCase):
     # 86 x 0.15 + 1,920 x 0.075 + 300 x 0.60 USD a million.
     cost_usd = "0.0003369"
     error_type = "BadRequestError"
+    retries = SHAPES
 
     def connect(self, url: str, is_async: bool) -> Any:
         if is_async:

@@ -8,7 +8,8 @@ from typing import Any
 
 import httpx2
 from mistralai.client import Mistral, models
-from provider_cases import ARGUMENTS, ProviderCase, Said
+from mistralai.client.utils import BackoffStrategy, RetryConfig
+from provider_cases import ARGUMENTS, SHAPES, ProviderCase, Said
 from wire_server import Reply, json_reply, sse_reply
 
 USAGE = {
@@ -29,6 +30,7 @@ class Chat(ProviderCase):
     # 86 x 0.50 + 1920 x 0.05 + 300 x 1.50 USD a million.
     cost_usd = "0.000589"
     error_type = "SDKError"
+    retries = SHAPES
     owner = "chat"
 
     def connect(self, url: str, is_async: bool) -> Any:
@@ -37,6 +39,7 @@ class Chat(ProviderCase):
             server_url=url,
             client=httpx2.Client(verify=False),
             async_client=httpx2.AsyncClient(verify=False),
+            retry_config=RetryConfig("backoff", BackoffStrategy(1, 1, 1.0, 60_000), False),
         )
 
     async def close(self, client: Any, is_async: bool) -> None:

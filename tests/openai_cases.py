@@ -9,7 +9,7 @@ from typing import Any
 
 import openai
 from chat_wire import USAGE, WEATHER, chat_chunks, chat_reply, chunks_reply, refusal
-from provider_cases import ARGUMENTS, ProviderCase, Said
+from provider_cases import ARGUMENTS, SHAPES, ProviderCase, Said
 from wire_server import Reply, json_reply, sse_reply
 
 COMPLETION_USAGE = {"prompt_tokens": 2006, "completion_tokens": 300, "total_tokens": 2306}
@@ -33,6 +33,7 @@ class OpenAICase(ProviderCase):
     cache_read_tokens = 1920
     reasoning_tokens = 128
     error_type = "BadRequestError"
+    retries = SHAPES
 
     def connect(self, url: str, is_async: bool) -> Any:
         library: Any = openai

@@ -60,6 +60,8 @@ class ProviderCase:
     error_type = ""
     complaint = "no such thing"
     """What a refusal says, as a pattern."""
+    retries: tuple[str, ...] = ()
+    """In which shapes its client asks a busy server again, and at once where the server says so."""
 
     def connect(self, url: str, is_async: bool) -> Any:
         """A real client of the server at `url`, not patched."""

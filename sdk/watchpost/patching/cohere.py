@@ -66,7 +66,7 @@ def _make_adapter(is_second: bool, is_async: bool) -> Any:
     methods = _make_methods("v2.", is_async)
     if is_second:
         methods += _make_methods("", is_async)
-    return make_adapter(fits, methods)
+    return make_adapter(fits, methods, tries=("_client_wrapper.httpx_client.httpx_client.send",))
 
 
 ADAPTERS = tuple(

@@ -88,4 +88,8 @@ def _make_methods(models: str) -> tuple[Method, ...]:
     )
 
 
-ADAPTER = make_adapter(fits, (*_make_methods("models"), *_make_methods("aio.models")))
+ADAPTER = make_adapter(
+    fits,
+    (*_make_methods("models"), *_make_methods("aio.models")),
+    tries=("_api_client._request_once", "_api_client._async_request_once"),
+)

@@ -21,6 +21,7 @@ from watchpost.hold import check_input, check_input_off_loop, check_result, chec
 from watchpost.patching.adapter import Adapter, Undo, put_into
 from watchpost.patching.opening import open_call, require_answer
 from watchpost.patching.stream_shell import follow_call, follow_call_async
+from watchpost.patching.tries import begin_tries, count_tries
 from watchpost.providers.provider import Provider
 from watchpost.runtime import SHIELD
 from watchpost.scope import detach
@@ -85,12 +86,17 @@ class Method:
         return "async" if inspect.iscoroutinefunction(function) else "sync"
 
 
-def make_adapter(fits: Callable[[Any], bool], methods: Iterable[Method]) -> Adapter:
-    """An adapter for clients of which these methods are replaced, as far as one has them."""
-    return Adapter(fits, partial(attach, methods=tuple(methods)))
+def make_adapter(
+    fits: Callable[[Any], bool], methods: Iterable[Method], tries: Iterable[str] = ()
+) -> Adapter:
+    """An adapter for clients of which these methods are replaced, as far as one has them.
+
+    `tries` are paths to what makes one try each, in clients that do not say how often they tried.
+    """
+    return Adapter(fits, partial(attach, methods=tuple(methods), tries=tuple(tries)))
 
 
-def attach(client: Any, methods: Iterable[Method]) -> Undo:
+def attach(client: Any, methods: Iterable[Method], tries: Iterable[str] = ()) -> Undo:
     """Put a shell in place of each method the client has; returns the undo.
 
     Raises ConfigError, with nothing changed, for a client without a method that is relied on.
@@ -114,6 +120,7 @@ def attach(client: Any, methods: Iterable[Method]) -> Undo:
             undo()
             cure = f"this version of it has no {method.path}: use one of those the guide lists"
             raise ConfigError("client", type(client).__name__, cure)
+    undos.extend(found for path in tries if (found := count_tries(client, path)) is not None)
     return undo
 
 
@@ -216,7 +223,9 @@ def _open(method: Method, client: Any, args: Args, kwargs: Kwargs) -> Call | Non
         name = method.name(client, body) if method.name else provider.name
         server = method.server(client, body) if method.server else ""
         is_streaming = streaming(args, kwargs) if callable(streaming) else streaming
-        return Call(provider, name, server, body, bool(is_streaming))
+        call = Call(provider, name, server, body, bool(is_streaming))
+        begin_tries(call)
+        return call
 
     return open_call(make)
 

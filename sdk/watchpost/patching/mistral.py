@@ -59,4 +59,5 @@ ADAPTER = make_adapter(
         _make_method("embeddings.create", mistral.EMBEDDINGS),
         _make_method("embeddings.create_async", mistral.EMBEDDINGS),
     ),
+    tries=("sdk_configuration.client.send", "sdk_configuration.async_client.send"),
 )

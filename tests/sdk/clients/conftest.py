@@ -64,3 +64,9 @@ def case_in_shape(request: pytest.FixtureRequest) -> tuple[ProviderCase, str]:
 def thinking(request: pytest.FixtureRequest, open_line: Open) -> Line:
     """Every case that tells what was thought, in two shapes."""
     return open_line(*request.param)
+
+
+@pytest.fixture(params=[(case, shape) for case in CASES for shape in case.retries])
+def insistent(request: pytest.FixtureRequest, open_line: Open) -> Line:
+    """Every case whose client asks a busy server again, in the shapes in which it does."""
+    return open_line(*request.param)

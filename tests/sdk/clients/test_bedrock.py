@@ -139,14 +139,6 @@ def test_an_exception_within_a_stream_is_the_callers_and_recorded(
     assert recorder.messages("output")[0]["parts"][0]["content"] == "It is "
 
 
-def test_retries_are_counted(client: Any, wire: WireServer, recorder: Any) -> None:
-    refused = json_reply({"message": "busy"}, 503)
-    wire.answer(refused, Converse().whole(Said()))
-    client.converse(modelId=CLAUDE, messages=ASKED)
-
-    assert recorder.generation["watchpost.retries"] == 1
-
-
 def test_everything_that_is_text_in_a_conversation_is_guarded(
     client: Any, wire: WireServer, recorder: Any
 ) -> None:

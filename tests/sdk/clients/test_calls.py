@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -100,6 +101,16 @@ async def test_a_providers_error_passes_unchanged_and_is_recorded(
     assert "watchpost.cost.usd" not in found
     (span,) = recorder.spans
     assert span.status.status_code is StatusCode.ERROR
+
+
+async def test_a_second_try_of_the_client_is_counted(insistent: Line, recorder: Any) -> None:
+    busy = insistent.case.error(503)
+    insistent.wire.answer(replace(busy, headers={**busy.headers, "retry-after-ms": "1"}))
+    insistent.answer()
+    assert await insistent.ask() == "It is 14 degrees."
+
+    assert len(insistent.wire.requests) == 2
+    assert recorder.generation["watchpost.retries"] == 1
 
 
 @every_stream

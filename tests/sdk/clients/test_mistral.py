@@ -9,13 +9,14 @@ from typing import Any
 import pydantic
 import pytest
 from mistral_cases import USAGE, Chat
-from mistralai.client import models
+from mistralai.client import Mistral, models
 from provider_cases import Said
 from wire_server import WireServer, json_reply, sse_reply
 from word_guard import WordGuard
 
 import watchpost
 from watchpost.errors import GuardUnavailable
+from watchpost.patching import unpatch
 from watchpost.screening.policy import Policy
 
 CASE = Chat()
@@ -176,3 +177,21 @@ def test_several_choices_of_a_stream_are_kept_apart(
     found = recorder.generation
     assert found["gen_ai.response.finish_reasons"] == ("stop", "length")
     assert found["gen_ai.request.choice.count"] == 2
+
+
+async def test_clients_that_share_a_connection_count_their_own_tries(
+    client: Any, wire: WireServer, recorder: Any
+) -> None:
+    http = client.sdk_configuration.client
+    retries = client.sdk_configuration.retry_config
+    other = Mistral(api_key="test", server_url=wire.url, client=http, retry_config=retries)
+    watchpost.patch(other)
+    wire.answer(CASE.error(503), CASE.whole(Said()), CASE.whole(Said()))
+    other.chat.complete(model=CASE.model, messages=ASKED)
+    client.chat.complete(model=CASE.model, messages=ASKED)
+    unpatch(other)
+    unpatch(client)
+
+    found = [span.attributes.get("watchpost.retries", 0) for span in recorder.generations]
+    assert found == [1, 0]
+    assert "send" not in vars(http)
