@@ -23,13 +23,21 @@ from watchpost_collector.access.keys import Grant, read_secret
 from watchpost_collector.access.origin import Receive, Scope, Send
 from watchpost_collector.asgi import read_body
 from watchpost_collector.context import Context
-from watchpost_collector.store.prompts import PromptLibrary, Version, check_label, read_number
+from watchpost_collector.store.prompts import (
+    Draft,
+    PromptLibrary,
+    Pushed,
+    Version,
+    check_label,
+    read_number,
+)
 
 PROMPTS_PREFIX = "/api/v1/prompts/"
 _BODY_BYTES = 6 * MOST_CHARACTERS + 16_384
 _FETCHERS = ("ingest", "read", "admin")
 _READERS = ("read", "admin")
 _WRITERS = ("admin",)
+_DRAFT = ("name", "template", "note")
 
 
 class _Refused(Exception):  # noqa: N818 - a status and a sentence, for whoever asked
@@ -180,10 +188,30 @@ def _tell_history(library: PromptLibrary, request: _Request) -> _Answer:
 
 
 def _push(library: PromptLibrary, request: _Request) -> _Answer:
+    """One prompt, or a list of them with a label, of which all are written or none."""
     body = request.body
-    template = read_template(body.get("template"))
-    pushed = library.push(request.project, _name_of(body), template, _text_of(body, "note"))
-    return _Answer(asdict(pushed))
+    if "prompts" not in body:
+        _check_known(body, _DRAFT)
+        [pushed] = library.push(request.project, [_read_draft(body)])
+        return _Answer(_tell_pushed(pushed))
+    _check_known(body, ("prompts", "label"))
+    given = body["prompts"]
+    if not isinstance(given, list) or not given or not all(isinstance(d, dict) for d in given):
+        raise ConfigError("prompts", "...", "send a list of objects with name, template and note")
+    for draft in given:
+        _check_known(draft, _DRAFT)
+    found = library.push(request.project, [_read_draft(d) for d in given], _text_of(body, "label"))
+    return _Answer({"pushed": [_tell_pushed(pushed) for pushed in found]})
+
+
+def _read_draft(given: Mapping[str, Any]) -> Draft:
+    template = read_template(given.get("template"))
+    return Draft(_name_of(given), template, _text_of(given, "note"))
+
+
+def _tell_pushed(pushed: Pushed) -> dict[str, Any]:
+    told = asdict(pushed)
+    return told if pushed.moved is not None else {k: told[k] for k in told if k != "moved"}
 
 
 def _move_label(library: PromptLibrary, request: _Request) -> _Answer:
@@ -242,6 +270,6 @@ _ROUTES: Mapping[str, _Route] = {
     "template": _Route("GET", _FETCHERS, ("name", "label", "version"), _fetch),
     "library": _Route("GET", _READERS, (), _list),
     "history": _Route("GET", _READERS, ("name",), _tell_history),
-    "push": _Route("POST", _WRITERS, ("name", "template", "note"), _push),
+    "push": _Route("POST", _WRITERS, (*_DRAFT, "prompts", "label"), _push),
     "label": _Route("POST", _WRITERS, ("name", "label", "version"), _move_label),
 }

@@ -103,6 +103,18 @@ def test_versions_and_moves_are_listed(console: Console, tmp_path: Path) -> None
     ]
 
 
+def test_of_a_folder_nothing_is_pushed_where_its_label_is_refused(
+    console: Console, tmp_path: Path
+) -> None:
+    for name in ("a", "b"):
+        (tmp_path / f"{name}.txt").write_text(name)
+
+    told = console.run("push", str(tmp_path), "--label", "latest", exits=2)
+
+    assert "newest version by itself" in told[0]
+    assert console.read("list")["prompts"] == []
+
+
 def test_json_says_the_same(console: Console, tmp_path: Path) -> None:
     file = tmp_path / "answer.txt"
     file.write_text("one {{x}}")

@@ -11,7 +11,7 @@ from store_segments import name_segment
 from watchpost.errors import ConfigError
 from watchpost.template import hash_template, read_template
 from watchpost_collector.store.client import Store
-from watchpost_collector.store.prompts import LATEST, PromptLibrary
+from watchpost_collector.store.prompts import LATEST, Draft, Moved, PromptLibrary, Pushed
 
 CHAT = [{"role": "system", "content": "You are {{who}}."}, {"role": "user", "content": "{{q}}"}]
 
@@ -25,7 +25,8 @@ class Shelf:
         self.project = name_segment("prompts")
 
     def push(self, template: Any, name: str = "answer", **more: Any) -> tuple[int, bool]:
-        pushed = self.library.push(self.project, name, read_template(template), **more)
+        draft = Draft(name, read_template(template), **more)
+        [pushed] = self.library.push(self.project, [draft])
         return pushed.version, pushed.new
 
     def move(self, label: str, version: int, name: str = "answer") -> tuple[int, int]:
@@ -92,6 +93,40 @@ def test_a_label_stands_where_it_was_moved_last_and_its_way_is_kept(shelf: Shelf
         ("production", 3),
         ("production", 1),
     ]
+
+
+def test_several_are_pushed_with_a_label_and_what_stands_there_is_not_moved(shelf: Shelf) -> None:
+    shelf.push("one")
+    shelf.move("production", 1)
+    drafts = [Draft("answer", read_template("one")), Draft("b", read_template("two"), "new")]
+
+    pushed = shelf.library.push(shelf.project, drafts, "production")
+
+    assert pushed == [
+        Pushed("answer", 1, False, Moved("answer", "production", 1, 1)),
+        Pushed("b", 1, True, Moved("b", "production", 0, 1)),
+    ]
+    assert len(shelf.library.list_moves(shelf.project, "answer")) == 1
+
+
+@pytest.mark.parametrize(
+    ("label", "second", "told"),
+    [
+        (LATEST, Draft("b", read_template("two")), "newest version by itself"),
+        ("7", Draft("b", read_template("two")), "not digits alone"),
+        ("production", Draft("b ", read_template("two")), "no space at either end"),
+        ("production", Draft("b", read_template("two"), "x" * 1001), "at most 1000"),
+        ("production", Draft("answer", read_template("two")), "once at a time"),
+    ],
+    ids=["latest", "number", "name", "note", "twice"],
+)
+def test_of_what_is_pushed_together_nothing_is_written_where_a_part_is_refused(
+    shelf: Shelf, label: str, second: Draft, told: str
+) -> None:
+    with pytest.raises(ConfigError, match=told):
+        shelf.library.push(shelf.project, [Draft("answer", read_template("one")), second], label)
+
+    assert shelf.library.list_newest(shelf.project) == []
 
 
 def test_a_label_goes_by_the_number_of_its_move_and_no_clock(shelf: Shelf) -> None:
@@ -188,14 +223,18 @@ def test_a_number_that_two_collectors_gave_out_is_the_first_ones(shelf: Shelf) -
         newest = genuine(project, name)
         if next(races, False):
             # Between the look and the insert another collector takes the number.
-            PromptLibrary(shelf.store).push(project, name, theirs)
+            PromptLibrary(shelf.store).push(project, [Draft(name, theirs)])
         return newest
 
     library._find_newest = slow  # type: ignore[method-assign]
 
-    assert library.push(shelf.project, "answer", mine).version == 2
+    drafts = [Draft("answer", mine), Draft("beside", theirs)]
+    assert [one.version for one in library.push(shelf.project, drafts)] == [2, 1]
     assert (shelf.text(version=1), shelf.text(version=2)) == ("theirs", "mine")
-    assert library.push(shelf.project, "answer", mine).version == 2
+    assert [(one.version, one.new) for one in library.push(shelf.project, drafts)] == [
+        (2, False),
+        (1, False),
+    ]
 
 
 def test_what_one_collector_wrote_another_of_the_store_sees_soon(shelf: Shelf) -> None:

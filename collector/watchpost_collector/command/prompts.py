@@ -82,20 +82,20 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _push(args: argparse.Namespace) -> dict[str, Any]:
-    # All of them are read before the first is sent: a folder is not pushed by half.
-    files = read_prompt_files(args.path, args.name)
-    done = []
-    for file in files:
-        body = {
+    # All of them are read before they are sent together: a folder is not pushed by half.
+    drafts = [
+        {
             "name": file.name,
             "template": file.template.content,
             "note": args.note or file.note,
         }
-        pushed = _ask(args, "POST", "push", {}, body)
-        if args.label:
-            pushed["moved"] = _move(args, file.name, args.label, pushed["version"])
-        done.append(pushed)
-    return {"pushed": done}
+        for file in read_prompt_files(args.path, args.name)
+    ]
+    answer = _ask(args, "POST", "push", {}, {"prompts": drafts, "label": args.label})
+    for pushed in answer["pushed"]:
+        if "moved" in pushed:
+            _compare_ends(args, pushed["moved"])
+    return answer
 
 
 def _list(args: argparse.Namespace) -> dict[str, Any]:
@@ -116,16 +116,17 @@ def _diff(args: argparse.Namespace) -> dict[str, Any]:
 
 def _label(args: argparse.Namespace) -> dict[str, Any]:
     version = int(args.at) if _is_number(args.at) else _fetch(args, args.name, args.at)["version"]
-    return _move(args, args.name, args.label, version)
-
-
-def _move(args: argparse.Namespace, name: str, label: str, version: int) -> dict[str, Any]:
-    asked = {"name": name, "label": label, "version": version}
+    asked = {"name": args.name, "label": args.label, "version": version}
     moved = _ask(args, "POST", "label", {}, asked)
-    if moved["before"] and moved["before"] != moved["after"]:
-        ends = [_fetch(args, name, str(moved[end])) for end in ("before", "after")]
-        moved["variables"] = list(tell_variables(*map(_template_of, ends)))
+    _compare_ends(args, moved)
     return moved
+
+
+def _compare_ends(args: argparse.Namespace, moved: dict[str, Any]) -> None:
+    """Add to a label's move which variables it adds and takes away."""
+    if moved["before"] and moved["before"] != moved["after"]:
+        ends = [_fetch(args, moved["name"], str(moved[end])) for end in ("before", "after")]
+        moved["variables"] = list(tell_variables(*map(_template_of, ends)))
 
 
 def _fetch(args: argparse.Namespace, name: str, at: str) -> dict[str, Any]:

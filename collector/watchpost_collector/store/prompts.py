@@ -11,7 +11,7 @@ import re
 import threading
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -49,12 +49,12 @@ class Version:
 
 
 @dataclass(frozen=True, slots=True)
-class Pushed:
-    """What came of a push: the version the template has, and whether it is a new one."""
+class Draft:
+    """A template on its way to become a version of the prompt of that name."""
 
     name: str
-    version: int
-    new: bool
+    template: Template
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +65,16 @@ class Moved:
     label: str
     before: int
     after: int
+
+
+@dataclass(frozen=True, slots=True)
+class Pushed:
+    """What came of a draft: the version its template has, whether it is new, the label moved."""
+
+    name: str
+    version: int
+    new: bool
+    moved: Moved | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,41 +94,28 @@ class PromptLibrary:
         self._writing = threading.Lock()
         self._remembered: dict[tuple[str, str, str, int], tuple[float, Version | None]] = {}
 
-    def push(self, project: str, name: str, template: Template, note: str = "") -> Pushed:
-        """Add a version, unless the template is one already. Raises ConfigError for a bad name."""
-        check_name(name)
-        if len(note) > MOST_NOTE_CHARACTERS:
-            raise ConfigError("note", note, f"use at most {MOST_NOTE_CHARACTERS} characters")
-        _check_whole({"template": template.source, "note": note, "name": name})
+    def push(self, project: str, drafts: Sequence[Draft], label: str = "") -> list[Pushed]:
+        """Add a version of each, unless its template is one already, and have a label stand there.
+
+        Everything is checked before anything is written: raises ConfigError for a bad name, note or
+        label. What is new is written at once, and then the labels are moved at once.
+        """
+        _check_drafts(drafts, label)
         with self._writing:
-            for _ in range(_ATTEMPTS):
-                known = self._find_same(project, name, template)
-                if known:
-                    return Pushed(name, known, new=False)
-                version = self._find_newest(project, name) + 1
-                row = [project, name, version, template.kind, template.source, template.sha, note]
-                self._store.insert_rows("prompt_versions", _COLUMNS, [row])
-                self._remembered = {}
-                # Another collector may have given the same number to another template just before.
-                if self._find_same(project, name, template) == version:
-                    return Pushed(name, version, new=True)
-        raise CollectorError(f"others push {name!r} at the same moment", "push it again")
+            pushed = self._add(project, drafts)
+            if not label:
+                return pushed
+            moved = self._move(project, label, {one.name: one.version for one in pushed})
+        return [replace(one, moved=way) for one, way in zip(pushed, moved, strict=True)]
 
     def move_label(self, project: str, name: str, label: str, version: int) -> Moved:
         """Have a label stand at a version. ConfigError for a bad label, or a version not there."""
-        check_label(label)
-        if label == LATEST:
-            raise ConfigError("label", label, "it is the newest version by itself: use another")
+        _check_movable(label)
         with self._writing:
             if self._read(project, name, "", version) is None:
                 raise ConfigError("version", version, f"prompt {name!r} has no such version")
-            rows = self._store.query(_STANDS, {"project": project, "name": name, "label": label})
-            [(before, moves)] = rows or [(0, 0)]
-            if before != version:
-                row = [project, name, label, version, int(moves) + 1]
-                self._store.insert_rows("prompt_labels", _LABEL_COLUMNS, [row])
-                self._remembered = {}
-        return Moved(name, label, int(before), version)
+            [moved] = self._move(project, label, {name: version})
+        return moved
 
     def find(self, project: str, name: str, label: str = "", version: int = 0) -> Version | None:
         """The version a label stands at, or the one of that number; None if there is none.
@@ -165,6 +162,48 @@ class PromptLibrary:
         rows = self._store.query(_ONE, bound).as_dicts()
         return _read_version(rows[0]) if rows else None
 
+    def _add(self, project: str, drafts: Sequence[Draft]) -> list[Pushed]:
+        found: dict[str, Pushed] = {}
+        for _ in range(_ATTEMPTS):
+            given: dict[str, int] = {}
+            rows = []
+            for draft in drafts:
+                if draft.name in found:
+                    continue
+                name, template = draft.name, draft.template
+                known = self._find_same(project, name, template)
+                if known:
+                    found[name] = Pushed(name, known, new=False)
+                    continue
+                given[name] = self._find_newest(project, name) + 1
+                told = [template.kind, template.source, template.sha, draft.note]
+                rows.append([project, name, given[name], *told])
+            if rows:
+                self._store.insert_rows("prompt_versions", _COLUMNS, rows)
+                self._remembered = {}
+            # Another collector may have given the same number to another template just before.
+            for draft in drafts:
+                version = given.get(draft.name)
+                if version and self._find_same(project, draft.name, draft.template) == version:
+                    found[draft.name] = Pushed(draft.name, version, new=True)
+            if len(found) == len(drafts):
+                return [found[draft.name] for draft in drafts]
+        late = next(draft.name for draft in drafts if draft.name not in found)
+        raise CollectorError(f"others push {late!r} at the same moment", "push it again")
+
+    def _move(self, project: str, label: str, versions: Mapping[str, int]) -> list[Moved]:
+        moved, rows = [], []
+        for name, version in versions.items():
+            bound = {"project": project, "name": name, "label": label}
+            [(before, moves)] = self._store.query(_STANDS, bound).rows or [(0, 0)]
+            moved.append(Moved(name, label, int(before), version))
+            if before != version:
+                rows.append([project, name, label, version, int(moves) + 1])
+        if rows:
+            self._store.insert_rows("prompt_labels", _LABEL_COLUMNS, rows)
+            self._remembered = {}
+        return moved
+
     def _find_same(self, project: str, name: str, template: Template) -> int:
         """The number of the version that is this template; 0 if none is."""
         bound = {"project": project, "name": name, "kind": template.kind, "sha": template.sha}
@@ -186,6 +225,26 @@ def check_label(label: str) -> None:
     """Raise ConfigError unless `label` can be one: a word that is no number."""
     if not _LABEL.fullmatch(label):
         raise ConfigError("label", label, "use letters, digits, . _ - and not digits alone")
+
+
+def _check_movable(label: str) -> None:
+    check_label(label)
+    if label == LATEST:
+        raise ConfigError("label", label, "it is the newest version by itself: use another")
+
+
+def _check_drafts(drafts: Sequence[Draft], label: str) -> None:
+    if label:
+        _check_movable(label)
+    names = set()
+    for draft in drafts:
+        check_name(draft.name)
+        if draft.name in names:
+            raise ConfigError("name", draft.name, "push a prompt once at a time")
+        names.add(draft.name)
+        if len(draft.note) > MOST_NOTE_CHARACTERS:
+            raise ConfigError("note", draft.note, f"use at most {MOST_NOTE_CHARACTERS} characters")
+        _check_whole({"template": draft.template.source, "note": draft.note, "name": draft.name})
 
 
 def read_number(text: str) -> int:
