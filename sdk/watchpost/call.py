@@ -19,6 +19,7 @@ from watchpost import attributes as names
 from watchpost.deferred import defer
 from watchpost.errors import Blocked, GuardUnavailable, WatchpostError
 from watchpost.origin import find_origin
+from watchpost.prompts.filled import prefer_filled
 from watchpost.providers.provider import Provider, Visit, get, visit_request
 from watchpost.record import (
     Attribute,
@@ -58,7 +59,8 @@ class Call:
         around = otel.get_current()
         self.scope: Scope | None = current_scope()
         # As of now: what is said in the scope while this call runs is about later ones.
-        self._origin = self.scope.origin_here() if self.scope else find_origin(around)
+        said = self.scope.origin_here() if self.scope else find_origin(around)
+        self._origin = prefer_filled(said, body, provider.roots)
         self.provider = provider
         self.server = server
         self.body = body

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from itertools import count
 from typing import Any
 
 from opentelemetry import context as otel
@@ -20,6 +21,9 @@ ORIGIN = otel.create_key("watchpost-origin")
 """Where a context says whose the calls are that start in it outside of every scope."""
 
 PROMPT_FIELDS = ("prompt", "version", "template")
+
+TURNS = count(1)
+"""Which prompt was named or filled in before which: no clock is that fine."""
 
 _EMPTY = Origin()
 _FIELDS = (*PROMPT_FIELDS, "session", "user", "tags")
@@ -36,6 +40,8 @@ def change_origin(origin: Origin, changes: Mapping[str, Any]) -> Origin:
     if not changes:
         return origin
     known: dict[str, Any] = {key: changes[key] for key in _FIELDS if key in changes}
+    if any(name in known for name in PROMPT_FIELDS):
+        known["said"] = next(TURNS)
     if "prompt" in known:
         # Another prompt: a version or template of the one around does not describe it.
         given = known.pop("prompt")
@@ -57,9 +63,10 @@ def change_origin(origin: Origin, changes: Mapping[str, Any]) -> Origin:
 
 
 def take_prompt(origin: Origin, other: Origin) -> Origin:
-    """The origin with the prompt of another one."""
+    """The origin with the prompt of another one, named when that one was, if it was."""
     return replace(
         origin,
+        said=other.said or origin.said,
         prompt=other.prompt,
         version=other.version,
         template_hash=other.template_hash,

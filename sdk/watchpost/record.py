@@ -90,7 +90,8 @@ class Result:
 class Origin:
     """Whose call it was: the prompt, the conversation and the dimensions a user declared.
 
-    `sizes` are the characters of the prompt's variables, by name.
+    `sizes` are the characters of the prompt's variables, by name. `said` orders prompts by when
+    they were named; 0 is one that nobody named here.
     """
 
     prompt: str = ""
@@ -101,6 +102,7 @@ class Origin:
     user: str = ""
     tags: tuple[str, ...] = ()
     segments: Mapping[str, str] = field(default_factory=dict)
+    said: int = field(default=0, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

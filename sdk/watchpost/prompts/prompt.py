@@ -1,17 +1,20 @@
 """`watchpost.Prompt`: a named template in one version, filled in with variables.
 
-It is a value: another version is another prompt. Filling it in also tells the scope around, so that
-the model calls that follow say which prompt in which version they were made with, and how long each
-variable was; the variables themselves are told to nobody. It does not know where prompts are kept.
+It is a value: another version is another prompt. What was filled in knows its prompt, and the scope
+around is told, so that model calls say which prompt in which version they were made with, and how
+long each variable was; the variables themselves are told to nobody. It does not know where prompts
+are kept.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from watchpost.errors import ConfigError, PromptError
+from watchpost.origin import TURNS
+from watchpost.prompts.filled import mark_texts
 from watchpost.record import Origin
 from watchpost.runtime import SHIELD
 from watchpost.scope import current_scope
@@ -65,9 +68,11 @@ class Prompt:
     def render(self, /, **variables: object) -> Any:
         """The template with its variables filled in: a text, or a new list of messages.
 
-        Values that are no texts are written as `str` writes them. Calls that start after this in
-        the observed function or span around carry the prompt. Raises PromptError that names the
-        variables that are missing (None is missing) or that the template does not have.
+        Values that are no texts are written as `str` writes them. Calls of patched clients that
+        send these very texts carry the prompt, and so do others that start after this in the
+        observed function or span around; a text put together from one of them is a plain text.
+        Raises PromptError that names the variables that are missing (None is missing) or that the
+        template does not have.
         """
         known = self.variables
         missing = [name for name in known if variables.get(name) is None]
@@ -77,10 +82,12 @@ class Prompt:
         values = {name: str(variables[name]) for name in known}
         filled = fill(self._read, values)
         with SHIELD:
+            origin = self.origin
+            sizes = {name: len(values[name]) for name in known[:MOST_SIZES]}
             scope = current_scope()
             if scope is not None:
-                sizes = {name: len(values[name]) for name in known[:MOST_SIZES]}
-                scope.follow_prompt(self.origin, sizes)
+                scope.follow_prompt(origin, sizes)
+            return mark_texts(filled, replace(origin, sizes=sizes, said=next(TURNS)))
         return filled
 
 
