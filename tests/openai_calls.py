@@ -38,6 +38,11 @@ class Called:
     streaming: bool = False
     found: Mapping[str, Any] = field(default_factory=dict)
 
+    @property
+    def row_name(self) -> str:
+        """What it is called in the documents' tables."""
+        return f"openai {self.name}"
+
     def __repr__(self) -> str:
         return self.name
 

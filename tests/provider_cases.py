@@ -17,6 +17,8 @@ from wire_server import Reply, WireServer
 import watchpost
 
 SHAPES = ("sync", "async", "stream", "async stream")
+TWO_SHAPES = ("sync", "async stream")
+"""The two that have the least in common."""
 
 
 @dataclass(frozen=True)
@@ -62,6 +64,11 @@ class ProviderCase:
     """What a refusal says, as a pattern."""
     retries: tuple[str, ...] = ()
     """In which shapes its client asks a busy server again, and at once where the server says so."""
+
+    @property
+    def row_name(self) -> str:
+        """What it is called in the documents' tables."""
+        return self.name
 
     def connect(self, url: str, is_async: bool) -> Any:
         """A real client of the server at `url`, not patched."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import anthropic_cases
 import bedrock_cases
 import cohere_cases
@@ -12,7 +14,7 @@ import litellm_cases
 import mistral_cases
 import ollama_cases
 import openai_cases
-from provider_cases import ProviderCase
+from provider_cases import SHAPES, TWO_SHAPES, ProviderCase
 
 CASES: tuple[ProviderCase, ...] = (
     *openai_cases.CASES,
@@ -28,3 +30,12 @@ CASES: tuple[ProviderCase, ...] = (
 )
 TOOLED = tuple(case for case in CASES if case.has_tools)
 THINKING = tuple(case for case in CASES if case.thinks)
+PARAMETERS: dict[str, tuple[Any, ...]] = {
+    "line": CASES,
+    "tooled": TOOLED,
+    "either": tuple((case, shape) for case in CASES for shape in TWO_SHAPES),
+    "thinking": tuple((case, shape) for case in THINKING for shape in TWO_SHAPES),
+    "case_in_shape": tuple((case, shape) for case in CASES for shape in SHAPES),
+    "insistent": tuple((case, shape) for case in CASES for shape in case.retries),
+}
+"""What the fixtures of these names give a test, one after the other."""

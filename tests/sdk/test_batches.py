@@ -16,6 +16,7 @@ from cost_cases import (
     message,
     openai_usage,
 )
+from provider_features import shows
 from wire_server import Reply, WireServer, json_reply, lines_reply
 
 import watchpost
@@ -39,6 +40,7 @@ def lines() -> Reply:
     return lines_reply([*map(in_openai_batch, (*answers, embedded)), failed])
 
 
+@shows("unpatched: `record`", "tokens", "dollars", of=["openai batches"])
 def test_the_lines_of_openais_output_file_are_recorded(
     connect: Any, wire: WireServer, recorder: Any
 ) -> None:
@@ -57,6 +59,7 @@ def test_the_lines_of_openais_output_file_are_recorded(
     assert "watchpost.cost.usd" not in recorder.named("nightly").attributes
 
 
+@shows("unpatched: `record`", "tokens", "dollars", of=["anthropic batches"])
 def test_the_results_of_anthropics_batches_are_recorded(wire: WireServer, recorder: Any) -> None:
     recorder.install(clock=lambda: AFTER_THE_LIST)
     batch = {"id": "b", "type": "message_batch", "results_url": f"{wire.url}/results"}

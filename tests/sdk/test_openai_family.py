@@ -21,6 +21,7 @@ from openai_calls import (
     usage_of,
 )
 from openai_line import Word, ask, attributes_of, texts_of
+from provider_features import shows
 from wire_server import WireServer, json_reply
 
 import watchpost
@@ -30,6 +31,7 @@ from watchpost.testing.exchange import Answer
 STREAMS = tuple(call for call in CALLS if call.streaming)
 
 
+@shows("result", "async", "stream", "async stream", "tokens", "dollars")
 @pytest.mark.parametrize("is_async", [False, True], ids=["sync", "async"])
 @pytest.mark.parametrize("call", CALLS, ids=repr)
 async def test_every_kind_of_call_leaves_its_tokens_and_dollars(
@@ -66,6 +68,7 @@ async def test_what_is_made_and_heard_is_counted_and_not_copied(
     assert len(json.dumps(attributes_of(recorder))) < 2500
 
 
+@shows("errors")
 @pytest.mark.parametrize("status", [400, 429, 500])
 @pytest.mark.parametrize("call", [EMBEDDED, SPOKEN_TEXT, HEARD], ids=repr)
 async def test_errors_pass_unchanged_and_are_recorded(
@@ -95,6 +98,7 @@ async def test_a_timeout_passes_unchanged_and_is_recorded(
     assert attributes_of(recorder)["error.type"] == "APITimeoutError"
 
 
+@shows("stream left early")
 @pytest.mark.parametrize("call", STREAMS, ids=repr)
 async def test_a_stream_closed_early_ends_with_what_was_seen(
     call: Called, connect: Any, wire: WireServer, recorder: Any
@@ -134,6 +138,7 @@ async def test_embeddings_and_speech_read_by_hand_are_recorded(
 # --- what only chat has ---------------------------------------------------------------------------
 
 
+@shows("choices", "log-probabilities", of=["openai chat"])
 async def test_several_choices_and_their_log_probabilities_are_one_call(
     connect: Any, wire: WireServer, recorder: Any
 ) -> None:
@@ -211,6 +216,7 @@ async def test_thoughts_of_servers_that_speak_openais_protocol_are_read(
     assert recorder.generation["gen_ai.usage.input_tokens"] == 10
 
 
+@shows("unpatched: `record`")
 @pytest.mark.parametrize("call", [c for c in CALLS if not c.streaming], ids=repr)
 async def test_results_of_clients_nobody_patched_are_recorded(
     call: Called, wire: WireServer, recorder: Any

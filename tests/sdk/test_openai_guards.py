@@ -16,6 +16,7 @@ from openai_calls import (
     Called,
 )
 from openai_line import Word, ask
+from provider_features import shows
 from wire_server import WireServer
 
 import watchpost
@@ -25,6 +26,7 @@ from watchpost.screening.policy import Policy
 ASKED = [call for call in CALLS if call.asked]
 
 
+@shows("question redacted")
 @pytest.mark.parametrize("call", ASKED, ids=repr)
 async def test_what_is_asked_is_redacted_before_it_is_sent(
     call: Called, connect: Any, wire: WireServer, recorder: Any
@@ -40,6 +42,7 @@ async def test_what_is_asked_is_redacted_before_it_is_sent(
     assert call.asked.encode() not in sent
 
 
+@shows("answer redacted")
 @pytest.mark.parametrize("call", [HEARD, HEARD_STREAM, CHAT_AUDIO, CHAT_AUDIO_STREAM], ids=repr)
 async def test_what_was_heard_is_redacted_before_it_is_shown(
     call: Called, connect: Any, wire: WireServer, recorder: Any

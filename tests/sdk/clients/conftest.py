@@ -7,13 +7,10 @@ from typing import Any
 
 import pytest
 from provider_cases import SHAPES, Line, ProviderCase
-from provider_table import CASES, THINKING, TOOLED
+from provider_table import PARAMETERS
 from wire_server import WireServer
 
 Open = Callable[..., Line]
-
-TWO_SHAPES = ("sync", "async stream")
-"""The two that have the least in common."""
 
 
 @pytest.fixture
@@ -35,38 +32,38 @@ def shape(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
-@pytest.fixture(params=CASES, ids=repr)
+@pytest.fixture(params=PARAMETERS["line"], ids=repr)
 def line(request: pytest.FixtureRequest, shape: str, open_line: Open) -> Line:
     """Every case in every shape."""
     return open_line(request.param, shape)
 
 
-@pytest.fixture(params=TOOLED, ids=repr)
+@pytest.fixture(params=PARAMETERS["tooled"], ids=repr)
 def tooled(request: pytest.FixtureRequest, shape: str, open_line: Open) -> Line:
     """Every case that knows tools, in every shape."""
     return open_line(request.param, shape)
 
 
-@pytest.fixture(params=[(case, shape) for case in CASES for shape in TWO_SHAPES])
+@pytest.fixture(params=PARAMETERS["either"])
 def either(request: pytest.FixtureRequest, open_line: Open) -> Line:
     """Every case in the two shapes that have the least in common."""
     return open_line(*request.param)
 
 
-@pytest.fixture(params=[(case, shape) for case in CASES for shape in SHAPES])
+@pytest.fixture(params=PARAMETERS["case_in_shape"])
 def case_in_shape(request: pytest.FixtureRequest) -> tuple[ProviderCase, str]:
     """Every case and every shape, for a test that opens the line itself."""
     found: tuple[ProviderCase, str] = request.param
     return found
 
 
-@pytest.fixture(params=[(case, shape) for case in THINKING for shape in TWO_SHAPES])
+@pytest.fixture(params=PARAMETERS["thinking"])
 def thinking(request: pytest.FixtureRequest, open_line: Open) -> Line:
     """Every case that tells what was thought, in two shapes."""
     return open_line(*request.param)
 
 
-@pytest.fixture(params=[(case, shape) for case in CASES for shape in case.retries])
+@pytest.fixture(params=PARAMETERS["insistent"])
 def insistent(request: pytest.FixtureRequest, open_line: Open) -> Line:
     """Every case whose client asks a busy server again, in the shapes in which it does."""
     return open_line(*request.param)

@@ -12,6 +12,7 @@ import pytest
 from bedrock_cases import CLAUDE, Claude, Converse, Llama
 from bedrock_wire import frame_event, frame_exception
 from provider_cases import Said
+from provider_features import shows
 from wire_server import Reply, WireServer, json_reply
 from word_guard import WordGuard
 
@@ -162,6 +163,7 @@ def test_everything_that_is_text_in_a_conversation_is_guarded(
     assert kinds == ["text", "text", "tool_call", "tool_call_response"]
 
 
+@shows("media", of=["bedrock converse"])
 def test_an_image_is_counted_and_not_copied(client: Any, wire: WireServer, recorder: Any) -> None:
     image = {"format": "png", "source": {"bytes": b"\x89PNG" + b"A" * 2996}}
     wire.answer(Converse().whole(Said()))

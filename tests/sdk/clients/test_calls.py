@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from opentelemetry.trace import SpanKind, StatusCode
 from provider_cases import ARGUMENTS, Line, Said, close_stream, each
+from provider_features import shows
 
 import watchpost
 from watchpost.patching import unpatch
@@ -16,6 +17,7 @@ from watchpost.patching import unpatch
 every_stream = pytest.mark.parametrize("shape", ["stream", "async stream"])
 
 
+@shows("result", "async", "stream", "async stream")
 async def test_every_call_records_its_generation(line: Line, recorder: Any) -> None:
     case = line.case
     line.answer()
@@ -41,6 +43,7 @@ async def test_every_call_records_its_generation(line: Line, recorder: Any) -> N
     assert span.status.status_code is StatusCode.UNSET
 
 
+@shows("tokens", "dollars", "cached tokens", "reasoning tokens")
 async def test_tokens_and_dollars_are_the_providers(line: Line, recorder: Any) -> None:
     case = line.case
     line.answer()
@@ -55,6 +58,7 @@ async def test_tokens_and_dollars_are_the_providers(line: Line, recorder: Any) -
     assert found.get("watchpost.cost.usd") == case.cost_usd
 
 
+@shows("typed objects")
 async def test_typed_objects_are_read_like_dictionaries(either: Line, recorder: Any) -> None:
     either.answer()
     await either.ask_with(either.case.arguments("How warm is it?", typed=True))
@@ -64,6 +68,7 @@ async def test_typed_objects_are_read_like_dictionaries(either: Line, recorder: 
     assert recorder.generation["gen_ai.request.max_tokens"] == 50
 
 
+@shows("thoughts")
 async def test_what_was_thought_stands_before_what_was_said(thinking: Line, recorder: Any) -> None:
     thinking.answer(Said(thought="Let me see."))
     await thinking.ask()
@@ -73,6 +78,7 @@ async def test_what_was_thought_stands_before_what_was_said(thinking: Line, reco
     assert said == {"type": "text", "content": "It is 14 degrees."}
 
 
+@shows("tools")
 async def test_tool_calls_and_definitions_are_recorded(tooled: Line, recorder: Any) -> None:
     tooled.answer(Said(calls_tool=True))
     await tooled.ask(**tooled.case.tools())
@@ -86,6 +92,7 @@ async def test_tool_calls_and_definitions_are_recorded(tooled: Line, recorder: A
     assert reasons == (tooled.case.tool_finish,)
 
 
+@shows("errors")
 async def test_a_providers_error_passes_unchanged_and_is_recorded(
     line: Line, recorder: Any
 ) -> None:
@@ -103,6 +110,7 @@ async def test_a_providers_error_passes_unchanged_and_is_recorded(
     assert span.status.status_code is StatusCode.ERROR
 
 
+@shows("retries")
 async def test_a_second_try_of_the_client_is_counted(insistent: Line, recorder: Any) -> None:
     busy = insistent.case.error(503)
     insistent.wire.answer(replace(busy, headers={**busy.headers, "retry-after-ms": "1"}))
@@ -113,6 +121,7 @@ async def test_a_second_try_of_the_client_is_counted(insistent: Line, recorder: 
     assert recorder.generation["watchpost.retries"] == 1
 
 
+@shows("stream left early")
 @every_stream
 async def test_a_stream_closed_early_keeps_what_was_seen(line: Line, recorder: Any) -> None:
     case = line.case
@@ -133,6 +142,7 @@ async def test_a_stream_closed_early_keeps_what_was_seen(line: Line, recorder: A
     assert "error.type" not in found
 
 
+@shows("stream cut short")
 @every_stream
 async def test_a_stream_that_breaks_keeps_what_was_seen(line: Line, recorder: Any) -> None:
     case = line.case
@@ -150,6 +160,7 @@ async def test_a_stream_that_breaks_keeps_what_was_seen(line: Line, recorder: An
     assert recorder.messages("output")[0]["parts"][0]["content"].startswith("It is ")
 
 
+@shows("as sent")
 async def test_what_a_caller_changes_afterwards_is_not_recorded(
     tooled: Line, recorder: Any
 ) -> None:

@@ -10,6 +10,7 @@ import cohere
 import pytest
 from cohere_cases import USAGE, Chat
 from provider_cases import Said
+from provider_features import shows
 from wire_server import WireServer, json_reply, sse_reply
 from word_guard import WordGuard
 
@@ -113,6 +114,7 @@ def test_a_conversation_with_tools_is_recorded_in_its_order(
     assert kinds == [["text"], ["reasoning", "tool_call"], ["tool_call_response"]]
 
 
+@shows("log-probabilities", of=["cohere"])
 def test_log_probabilities_are_kept_as_a_summary_and_withheld_with_their_text(
     client: Any, wire: WireServer, recorder: Any
 ) -> None:
@@ -130,6 +132,7 @@ def test_log_probabilities_are_kept_as_a_summary_and_withheld_with_their_text(
     assert answer.logprobs is None
 
 
+@shows("result", "question redacted", of=["cohere rerank"])
 def test_what_a_rerank_is_given_is_recorded_guarded_and_billed_by_the_search(
     client: Any, wire: WireServer, recorder: Any
 ) -> None:

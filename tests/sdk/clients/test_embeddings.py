@@ -14,6 +14,7 @@ import mistral_cases
 import ollama_cases
 import pytest
 from provider_cases import ProviderCase
+from provider_features import shows
 from wire_server import WireServer, json_reply
 from word_guard import WordGuard
 
@@ -24,14 +25,19 @@ from watchpost.screening.policy import Policy
 
 @dataclass(frozen=True)
 class Embedding:
-    """One client's way to embed. `ask` gives method and arguments; `answer` counts 1000 tokens."""
+    """One client's way to embed. `ask` gives method and arguments; `answer` counts the tokens."""
 
     case: ProviderCase
     model: str
     ask: Callable[[Any, bool, list[str]], Any]
     answer: dict[str, Any]
     cost_usd: str | None = None
-    source: str = "provider"
+    tokens: int = 1000
+
+    @property
+    def row_name(self) -> str:
+        """What it is called in the documents' tables."""
+        return f"{self.case.name.partition(' ')[0]} embeddings"
 
     def __repr__(self) -> str:
         return f"{self.case.name}:{self.model}"
@@ -152,6 +158,7 @@ async def embed(embedding: Embedding, is_async: bool, wire: WireServer) -> Async
         await closed
 
 
+@shows("result", "async", "tokens", "dollars", of=EMBEDDINGS)
 async def test_embeddings_leave_their_tokens_dimensions_and_dollars(
     embed: Embed, embedding: Embedding, recorder: Any
 ) -> None:
@@ -164,7 +171,7 @@ async def test_embeddings_leave_their_tokens_dimensions_and_dollars(
     assert found["gen_ai.provider.name"] == embedding.case.provider
     assert found["gen_ai.request.model"] == embedding.model
     assert found["gen_ai.embeddings.dimension.count"] == 3
-    assert found["gen_ai.usage.input_tokens"] == 1000
+    assert found["gen_ai.usage.input_tokens"] == embedding.tokens
     assert found["watchpost.usage.source"] == "provider"
     assert found.get("watchpost.cost.usd") == embedding.cost_usd
     texts = [part["content"] for m in _asked(found) for part in m["parts"]]
@@ -172,6 +179,7 @@ async def test_embeddings_leave_their_tokens_dimensions_and_dollars(
     assert "0.987" not in str(found)
 
 
+@shows("question redacted", of=EMBEDDINGS)
 async def test_what_is_embedded_is_guarded_before_it_is_sent(
     embed: Embed, wire: WireServer, recorder: Any
 ) -> None:
@@ -184,6 +192,7 @@ async def test_what_is_embedded_is_guarded_before_it_is_sent(
     assert texts == ["about Ada", "two"]
 
 
+@shows("question blocked", of=EMBEDDINGS)
 async def test_what_must_not_be_embedded_is_never_sent(
     embed: Embed, wire: WireServer, recorder: Any
 ) -> None:
@@ -194,6 +203,7 @@ async def test_what_must_not_be_embedded_is_never_sent(
     assert wire.requests == []
 
 
+@shows("both: counted once", of=EMBEDDINGS)
 async def test_embeddings_an_observed_function_returns_are_counted_once(
     embed: Embed, recorder: Any
 ) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from google.genai import types
 from google_cases import USAGE, Gemini, Vertex, content, make_client
+from provider_features import shows
 from wire_server import WireServer, json_reply, sse_reply
 from word_guard import WordGuard
 
@@ -137,6 +138,7 @@ def test_a_parsed_answer_that_was_redacted_is_withheld(
     assert answer.parsed is None
 
 
+@shows("media", of=["gemini"])
 def test_images_are_counted_and_files_keep_their_link(
     client: Any, wire: WireServer, recorder: Any
 ) -> None:
@@ -198,6 +200,7 @@ def test_arguments_that_come_in_pieces_are_guarded_whole(
     assert (called["id"], called["name"], called["arguments"]) == ("c1", "find", "[WORD]")
 
 
+@shows("log-probabilities", of=["gemini"])
 def test_log_probabilities_are_kept_as_a_summary(
     client: Any, wire: WireServer, recorder: Any
 ) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from provider_cases import Line, Said, each
+from provider_features import shows
 from word_guard import WordGuard
 
 import watchpost
@@ -18,6 +19,7 @@ def spell(shown: Any) -> str:
     return str(shown.model_dump() if hasattr(shown, "model_dump") else shown)
 
 
+@shows("question blocked")
 async def test_a_blocked_question_is_never_sent(line: Line, recorder: Any) -> None:
     policy = Policy(block=[WordGuard("secret")])
     with watchpost.span("asked", policy=policy), pytest.raises(Blocked) as caught:
@@ -30,6 +32,7 @@ async def test_a_blocked_question_is_never_sent(line: Line, recorder: Any) -> No
     assert "secret" not in str(found)
 
 
+@shows("question redacted")
 @pytest.mark.parametrize("typed", [False, True], ids=["plain", "typed"])
 async def test_a_redacted_question_is_what_is_sent_and_the_callers_stays(
     either: Line, typed: bool, recorder: Any
@@ -58,6 +61,7 @@ async def test_a_guard_that_finds_nothing_changes_nothing_that_is_sent(either: L
     assert sent[0] == sent[1]
 
 
+@shows("answer blocked")
 async def test_a_blocked_answer_is_never_shown_but_its_tokens_count(
     line: Line, recorder: Any
 ) -> None:
@@ -82,6 +86,7 @@ async def test_a_blocked_answer_is_never_shown_but_its_tokens_count(
     assert "gen_ai.output.messages" not in found
 
 
+@shows("answer redacted")
 async def test_a_redacted_answer_is_what_is_shown_and_what_is_recorded(
     line: Line, recorder: Any
 ) -> None:
@@ -94,6 +99,7 @@ async def test_a_redacted_answer_is_what_is_shown_and_what_is_recorded(
     assert recorder.messages("output")[0]["parts"][0]["content"] == "hello [WORD] there"
 
 
+@shows("tool arguments redacted")
 async def test_a_tools_arguments_are_redacted_too(tooled: Line, recorder: Any) -> None:
     tooled.answer(Said(calls_tool=True))
     with watchpost.span("asked", policy=Policy(redact=[WordGuard("Bern")])):

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
+from provider_features import shows
 from word_guard import WordGuard
 
 import watchpost
@@ -112,6 +113,7 @@ class TextGenerationPipeline:
         return [{"generated_text": [*text_inputs, answer]}]
 
 
+@shows("result", "tokens", "cached tokens", of=["vllm engine"])
 @pytest.mark.parametrize("asked", ["How warm is it?", {"prompt": "How warm is it?"}])
 def test_a_prompt_of_an_engine_is_recorded_with_its_own_tokens(recorder: Any, asked: Any) -> None:
     llm = watchpost.patch(LLM())
@@ -143,6 +145,7 @@ def test_a_conversation_of_an_engine_is_recorded(recorder: Any) -> None:
     assert recorder.messages("input") == [{"role": "user", "parts": [asked]}]
 
 
+@shows("async stream", "tokens", of=["vllm async engine"])
 async def test_what_grows_is_read_as_it_ended(recorder: Any) -> None:
     engine = watchpost.patch(AsyncLLM())
     seen = [chunk async for chunk in engine.generate("How warm is it?", SamplingParams(), "r7")]
@@ -166,6 +169,7 @@ def test_pieces_that_bring_only_what_is_new_are_joined() -> None:
     assert (found.usage.output_tokens, found.usage.source) == (3, "estimated")
 
 
+@shows("question redacted", "answer redacted", of=["vllm engine"])
 def test_a_guard_changes_what_an_engine_is_asked_and_answers(recorder: Any) -> None:
     llm = watchpost.patch(LLM())
     asked = [{"prompt": "I am Ada"}, "Ada again"]
@@ -193,6 +197,7 @@ def test_tokens_are_not_passed_by_a_guard_that_cannot_read_them(
     assert recorder.generation["gen_ai.usage.input_tokens"] == 4
 
 
+@shows("result", of=["transformers pipeline"])
 def test_a_pipeline_is_recorded_though_it_is_called_itself(recorder: Any) -> None:
     pipe = TextGenerationPipeline()
     assert watchpost.patch(pipe) is pipe
@@ -207,6 +212,7 @@ def test_a_pipeline_is_recorded_though_it_is_called_itself(recorder: Any) -> Non
     assert recorder.messages("output")[0]["parts"][0]["content"] == "It is 14 degrees."
 
 
+@shows("question redacted", "question blocked", of=["transformers pipeline"])
 def test_a_pipeline_is_guarded_and_given_back(recorder: Any) -> None:
     pipe = watchpost.patch(TextGenerationPipeline())
     with watchpost.span("asked", policy=Policy(redact=[WordGuard("Ada")])):

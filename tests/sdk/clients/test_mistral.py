@@ -11,6 +11,7 @@ import pytest
 from mistral_cases import USAGE, Chat
 from mistralai.client import Mistral, models
 from provider_cases import Said
+from provider_features import shows
 from wire_server import WireServer, json_reply, sse_reply
 from word_guard import WordGuard
 
@@ -161,6 +162,7 @@ def test_cached_tokens_are_found_under_either_name(
     assert recorder.generation["gen_ai.usage.cache_read.input_tokens"] == 640
 
 
+@shows("choices", of=["mistral"])
 def test_several_choices_of_a_stream_are_kept_apart(
     client: Any, wire: WireServer, recorder: Any
 ) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from provider_cases import Line, ProviderCase, each
+from provider_features import shows
 from provider_table import CASES
 
 import watchpost
@@ -14,6 +15,7 @@ import watchpost
 Open = Callable[..., Line]
 
 
+@shows("unpatched: `@observe`")
 async def test_what_an_observed_function_returns_unpatched_is_read(
     open_line: Open, case_in_shape: tuple[ProviderCase, str], recorder: Any
 ) -> None:
@@ -40,6 +42,7 @@ async def test_what_an_observed_function_returns_unpatched_is_read(
     assert recorder.messages("output")[0]["parts"] == [answered]
 
 
+@shows("unpatched: `record`")
 @pytest.mark.parametrize("case", CASES, ids=repr)
 async def test_a_recorded_result_makes_a_string_a_generation(
     open_line: Open, case: ProviderCase, recorder: Any
@@ -57,6 +60,7 @@ async def test_a_recorded_result_makes_a_string_a_generation(
     assert recorder.generation["gen_ai.usage.output_tokens"] == case.output_tokens
 
 
+@shows("both: counted once")
 async def test_an_observed_function_around_a_patched_call_counts_it_once(
     either: Line, recorder: Any
 ) -> None:

@@ -9,6 +9,7 @@ import ollama
 import pytest
 from ollama_cases import END, Chat
 from provider_cases import Said
+from provider_features import shows
 from wire_server import WireServer, json_reply
 from word_guard import WordGuard
 
@@ -57,6 +58,7 @@ def test_the_modules_functions_are_patched_on_the_module(
     assert recorder.generation["server.address"] == "127.0.0.1"
 
 
+@shows("media", of=["ollama chat"])
 def test_an_image_is_counted_and_not_copied(client: Any, wire: WireServer, recorder: Any) -> None:
     wire.answer(CASE.whole(Said()))
     client.chat("llava", [{"role": "user", "content": "what is it", "images": [PIXEL]}])
