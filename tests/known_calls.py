@@ -291,6 +291,7 @@ def _compare_content(server: RunningServer, case: Mapping[str, Any], where: str)
         "output": "output_messages",
         "system": "system_instructions",
         "tools": "tool_definitions",
+        "documents": "documents",
     }
     for part, column in columns.items():
         if part not in case:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import permutations
 
 import pytest
@@ -8,75 +9,23 @@ from known_calls import PlainSpan
 from store_segments import make_call, name_segment, pack_segment
 
 from watchpost_collector.store.client import Store
-from watchpost_collector.store.settle import Seen, find_doubles, settle
+from watchpost_collector.store.settle import settle
+
+HOLLOW_SCOPE = "openinference.instrumentation.llama_index"
 
 
-def see(
-    span_id: str, parent: str = "", *, usage: bool = True, start: int = 0, trace: str = "t"
-) -> Seen:
-    return Seen("p", trace, span_id, parent, "scope", "", start, start + 10, usage)
-
-
-def test_a_loop_of_parents_ends() -> None:
-    assert find_doubles([see("a", "b"), see("b", "a"), see("c", "c")]) <= {
-        ("p", "t", "a"),
-        ("p", "t", "b"),
+def make_hollow(span_id: str, *, parent: str, start_ms: float = 0, lasts_ms: float) -> PlainSpan:
+    """What LlamaIndex leaves of a request made ready: a model, and a request that came out."""
+    attributes = {
+        "openinference.span.kind": "LLM",
+        "llm.model_name": "gpt-4o",
+        "input.value": '{"tools": ["<FunctionTool object>"], "chat_history": []}',
+        "output.value": '{"messages": ["ChatMessage()"], "tools": []}',
     }
-
-
-def test_a_failed_attempt_beside_a_counted_one_is_a_call_of_its_own() -> None:
-    spans = [see("outer"), see("failed", "outer", usage=False), see("done", "outer", start=5)]
-
-    assert find_doubles(spans) == {("p", "t", "outer")}
-
-
-def test_of_a_chain_without_any_usage_the_deepest_counts() -> None:
-    spans = [see("a", usage=False), see("b", "a", usage=False, start=1)]
-
-    assert find_doubles(spans) == {("p", "t", "a")}
-
-
-def respond(span_id: str, trace: str, scope: str, start: int, end: int) -> Seen:
-    return Seen("p", trace, span_id, "", scope, "r", start, end, True)
-
-
-def test_one_response_seen_by_two_instrumentations_in_two_traces_is_one_call() -> None:
-    spans = [respond("out", "t1", "wrapper", 0, 100), respond("in", "t2", "client", 10, 90)]
-
-    assert find_doubles(spans) == {("p", "t1", "out")}
-
-
-def test_a_response_id_that_comes_again_later_is_another_call() -> None:
-    spans = [
-        respond("out", "t1", "wrapper", 0, 100),
-        respond("in", "t2", "client", 10, 90),
-        respond("out2", "t3", "wrapper", 200, 300),
-        respond("in2", "t4", "client", 210, 290),
-    ]
-
-    assert find_doubles(spans) == {("p", "t1", "out"), ("p", "t3", "out2")}
-
-
-def test_one_instrumentation_reporting_one_id_twice_means_two_calls() -> None:
-    spans = [respond("a", "t1", "client", 0, 100), respond("b", "t2", "client", 10, 90)]
-
-    assert find_doubles(spans) == set()
-
-
-def test_logfires_word_of_a_stream_is_the_call_that_ended_with_it() -> None:
-    def see_scope(span_id: str, scope: str, start: int, end: int, tokens: int, trace: str) -> Seen:
-        return Seen("p", trace, span_id, "root", scope, "", start, end, True, tokens)
-
-    spans = [
-        see_scope("call", "com.anthropic.sdk.python", 5, 900, 77, "t"),
-        see_scope("late", "logfire.anthropic", 100, 910, 77, "t"),
-        see_scope("other counts", "logfire.anthropic", 100, 910, 78, "t"),
-        see_scope("told already", "logfire.anthropic", 100, 920, 77, "t"),
-        see_scope("elsewhere", "logfire.anthropic", 100, 910, 77, "t2"),
-        see_scope("much later", "logfire.anthropic", 100, 2_000_000_000, 77, "t"),
-    ]
-
-    assert find_doubles(spans) == {("p", "t", "late")}
+    made = make_call(
+        span_id, parent=parent, start_ms=start_ms, lasts_ms=lasts_ms, scope=HOLLOW_SCOPE
+    )
+    return replace(made, name="OpenAI._prepare_chat_with_tools", attributes=attributes)
 
 
 OUTER, MIDDLE, INNER = "a0" * 8, "b0" * 8, "c0" * 8
@@ -117,6 +66,22 @@ STACKS: dict[str, tuple[list[PlainSpan], str]] = {
         [
             make_call(OUTER, scope="logfire.anthropic", start_ms=20, lasts_ms=70),
             make_call(INNER, parent=MIDDLE, scope="sdk", response_id="r3", lasts_ms=88),
+        ],
+        INNER,
+    ),
+    "told late in a trace of its own": (
+        [
+            make_call(
+                OUTER, trace_id="cd" * 16, scope="logfire.anthropic", start_ms=20, lasts_ms=70
+            ),
+            make_call(INNER, parent=MIDDLE, scope="sdk", response_id="r4", lasts_ms=88),
+        ],
+        INNER,
+    ),
+    "made ready before": (
+        [
+            make_hollow(OUTER, parent=MIDDLE, lasts_ms=3),
+            make_call(INNER, parent=MIDDLE, scope=HOLLOW_SCOPE, start_ms=4),
         ],
         INNER,
     ),

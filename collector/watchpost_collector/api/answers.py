@@ -27,7 +27,10 @@ MOST_GROUPS = 10_000
 MOST_PROMPTS = 1000
 MOST_CONTENT_BYTES = 16 << 20
 _STATES = ("", "ok", "error", "blocked")
-_TEXTS = ("input_messages", "output_messages", "system_instructions", "tool_definitions")
+_TEXTS = (
+    *("input_messages", "output_messages", "system_instructions", "tool_definitions"),
+    "documents",
+)
 _FILTERS = (
     "service", "environment", "model", "prompt", "version", "status", "user", "session",
 )  # fmt: skip

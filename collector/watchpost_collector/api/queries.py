@@ -120,7 +120,7 @@ order by start, span_id, guard, direction limit {{limit:UInt32}}
 TRACE_CONTENT = f"""
 select * except (so_far) from (
     select *, sum(length(input_messages) + length(output_messages) + length(system_instructions)
-        + length(tool_definitions)) over (order by start, span_id) as so_far
+        + length(tool_definitions) + length(documents)) over (order by start, span_id) as so_far
     from messages where {_OF_TRACE}
 )
 where so_far <= {{most_bytes:UInt64}}

@@ -127,6 +127,7 @@ def _draw_content(content: Row) -> None:
     if content["tool_definitions"]:
         turns = read_turns(content["tool_definitions"], "tools")
         _draw_turns("Tools offered", turns, "tool-definitions")
+    _draw_turns("Retrieved", read_turns(content["documents"], "document"), "documents")
 
 
 def _draw_turns(heading: str, turns: list[Turn], test: str) -> None:

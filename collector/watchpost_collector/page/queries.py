@@ -297,7 +297,8 @@ SPAN_CONTENT = f"""
 select substringUTF8(input_messages, 1, 2000000) as input_messages,
     substringUTF8(output_messages, 1, 2000000) as output_messages,
     substringUTF8(system_instructions, 1, 200000) as system_instructions,
-    substringUTF8(tool_definitions, 1, 200000) as tool_definitions
+    substringUTF8(tool_definitions, 1, 200000) as tool_definitions,
+    substringUTF8(documents, 1, 2000000) as documents
 from messages
 where {_OF_TRACE} and span_id = {{span:String}}
 limit 1

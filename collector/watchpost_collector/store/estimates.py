@@ -223,7 +223,7 @@ def _has_vocabulary() -> bool:
 
 
 _PLACE = "Tuple(String, DateTime, String, String)"
-_WANTED = "counted and usage_source = 'none' and not blocked"
+_WANTED = "counted and usage_source = 'none' and not blocked and not hollow"
 _WITHOUT_USAGE = f"""
 select project, toUnixTimestamp(toStartOfHour(start)), trace_id, span_id from watchpost.calls
 where {_WANTED} and {{0}} limit {{{{most:UInt32}}}}

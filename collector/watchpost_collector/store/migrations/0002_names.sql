@@ -69,7 +69,7 @@ with
             'all_messages_events', 'events', 'gcp.vertex.agent.llm_request', 'gen_ai.prompt',
             'lk.chat_ctx', 'lk.input_text', 'lk.user_transcript', 'ai.values', 'ai.value',
             'mlflow.spanInputs', 'traceloop.entity.input', 'input.value',
-            'langfuse.observation.input', 'lmnr.span.input', 'input']),
+            'gen_ai.retrieval.query.text', 'langfuse.observation.input', 'lmnr.span.input', 'input']),
         (33, 'output_messages', ['gen_ai.output.messages']),
         (34, 'output_fallback', ['ai.response.object', 'final_result', 'gcp.vertex.agent.llm_response',
             'gen_ai.completion', 'lk.response.text', 'mlflow.spanOutputs', 'traceloop.entity.output',
@@ -81,9 +81,10 @@ with
         (39, 'tool_definitions_json', ['model_request_parameters']),
         (40, 'tool_name', ['gen_ai.tool.name', 'tool.name', 'tool_call.function.name', 'ai.toolCall.name']),
         (41, 'tool_call_id', ['gen_ai.tool.call.id', 'tool_call.id', 'ai.toolCall.id']),
-        (42, 'tool_arguments', ['gen_ai.tool.call.arguments', 'tool.parameters',
-            'tool_call.function.arguments', 'ai.toolCall.args', 'gcp.vertex.agent.tool_call_args',
-            'gen_ai.tool.args', 'tool_arguments']),
+        -- Not OpenInference's 'tool.parameters': that is mostly their schema. The next stage looks.
+        (42, 'tool_arguments', ['gen_ai.tool.call.arguments', 'tool_call.function.arguments',
+            'ai.toolCall.args', 'gcp.vertex.agent.tool_call_args', 'gen_ai.tool.args',
+            'tool_arguments']),
         (43, 'tool_result', ['gen_ai.tool.call.result', 'ai.toolCall.result',
             'gcp.vertex.agent.tool_response', 'tool_response']),
         (44, 'finish_reasons', ['gen_ai.response.finish_reasons', 'llm.finish_reason',
@@ -145,7 +146,8 @@ with
         (78, 'blocked', ['watchpost.blocked']),
         (79, 'guard_action', ['watchpost.guard.action']),
         (80, 'vcs_revision', ['watchpost.vcs.revision', 'vcs.ref.head.revision']),
-        (81, 'sampling_weight', ['watchpost.sampling.weight'])
+        (81, 'sampling_weight', ['watchpost.sampling.weight']),
+        (82, 'documents', ['gen_ai.retrieval.documents'])
     ] as dialects
 select name, toUInt16(dialect.1 * 64 + rank - 1) as code
 from (select arrayJoin(dialects) as dialect)
@@ -193,7 +195,7 @@ create table if not exists {database}.named {on_cluster}
     agent_name LowCardinality(String), workflow_name LowCardinality(String), environment LowCardinality(String), application LowCardinality(String),
     error_type LowCardinality(String), level LowCardinality(String), level_message String,
     context_window LowCardinality(String), context_use String, retries LowCardinality(String), blocked LowCardinality(String), guard_action LowCardinality(String),
-    vcs_revision String, sampling_weight LowCardinality(String), trace_state String,
+    vcs_revision String, sampling_weight LowCardinality(String), documents String, trace_state String,
     -- Indexed keys (llm.input_messages.0...), as (group, index, path, value); and all the rest.
     indexed Array(Tuple(UInt8, UInt16, String, String)),
     segments Map(String, String),
@@ -288,9 +290,10 @@ select
     vals[hits[indexOf(slots, 79)]] as guard_action,
     vals[hits[indexOf(slots, 80)]] as vcs_revision,
     vals[hits[indexOf(slots, 81)]] as sampling_weight,
+    vals[hits[indexOf(slots, 82)]] as documents,
     arrayFilter(t -> t.1 != 0, arrayMap((k, v, f) -> if(f in (0, 9), (0::UInt8, 0::UInt16, '', ''),
         (f, toUInt16OrZero(extract(k, '\\.(\\d{1,4})(?:\\.|$)')),
-            replaceRegexpOne(k, '^.*?\\.\\d+\\.?(?:message\\.|tool\\.)?', ''), v)),
+            replaceRegexpOne(k, '^.*?\\.\\d+\\.?(?:message\\.|tool\\.|document\\.)?', ''), v)),
         keys, vals, families)) as indexed,
     mapFromArrays(
         arrayMap(k -> substring(k, 19), arrayFilter((k, f) -> f = 9, keys, families)),
@@ -313,6 +316,8 @@ from (
             startsWith(k, 'gen_ai.completion.'), 2,
             startsWith(k, 'llm.tools.'), 3,
             startsWith(k, 'llm.request.functions.'), 3,
+            startsWith(k, 'retrieval.documents.'), 4,
+            startsWith(k, 'reranker.output_documents.'), 4,
             startsWith(k, 'watchpost.segment.'), 9,
             0)), keys, vals, codes) as families
     from (

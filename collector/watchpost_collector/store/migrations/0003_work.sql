@@ -47,6 +47,9 @@ create table if not exists {database}.work {on_cluster}
     tags Array(LowCardinality(String)), segments Map(LowCardinality(String), String),
     tool_name LowCardinality(String), tool_call_id String, tool_arguments String, tool_result String,
     input_messages String, output_messages String, system_instructions String, tool_definitions String,
+    documents String,
+    -- It is called a model's call and tells nothing of one (settle.py says what becomes of it).
+    hollow Bool,
     verdicts Array(Map(String, String)), events String, links Array(String),
     attributes Map(LowCardinality(String), String), resource Map(LowCardinality(String), String),
     -- How many spans this one stands for, as its emitter says.
@@ -62,7 +65,7 @@ create table if not exists {database}.work {on_cluster}
         or (rule.slow_ms > 0 and duration_ms > rule.slow_ms and kind in ('generation', 'embedding', 'tool', 'retriever')),
     kept Bool default always or lot < rule.keep,
     -- Without usage the messages are all there is to count tokens from.
-    has_content Bool default (input_messages != '' or output_messages != '' or system_instructions != '' or tool_definitions != '')
+    has_content Bool default (input_messages != '' or output_messages != '' or system_instructions != '' or tool_definitions != '' or documents != '')
         and rule.content > 0
         and (always or lot < rule.keep * rule.content or (usage_source = 'none' and kind in ('generation', 'embedding'))),
     -- Weights are whole numbers, so that every sum is exact: one of the two around it, by the trace.
@@ -108,6 +111,8 @@ with
         if(vercel_text = '', '', concat(',"content":', toJSONString(vercel_text))),
         if(vercel_tool_calls = '', '', concat(',"tool_calls":', if(isValidJSON(vercel_tool_calls), vercel_tool_calls, toJSONString(vercel_tool_calls)))),
         '}]')) as vercel_answer,
+
+    if(decided = 'tool', attributes['tool.parameters'], '') as declared,
 
     -- Langfuse's client puts the tools it offered beside the messages.
     kind_langfuse != '' and startsWith(input_fallback, '{') and JSONHas(input_fallback, 'messages') as with_tools,
@@ -186,7 +191,14 @@ select
     multiIf(named.tags = '', [], startsWith(named.tags, '['), JSONExtract(named.tags, 'Array(String)'), splitByChar(',', named.tags)) as tags,
     segments,
     named.tool_name as tool_name, tool_call_id,
-    if(named.tool_arguments != '' or decided != 'tool', named.tool_arguments, input_fallback) as tool_arguments,
+    -- `tool.parameters` is what a tool takes, as a schema, and with some old emitters what it was given.
+    -- OpenInference repeats it under OpenTelemetry's name when asked to. The span's input tells for sure.
+    multiIf(decided != 'tool', named.tool_arguments,
+        named.tool_arguments != '' and named.tool_arguments != declared, named.tool_arguments,
+        input_fallback != '', input_fallback,
+        JSONExtractString(declared, 'type') = 'object' and hasAll(
+            ['type', 'properties', 'required', 'title', 'description', 'additionalProperties', '$schema', '$defs', 'definitions'],
+            JSONExtractKeys(declared)), '', declared) as tool_arguments,
     if(named.tool_result != '' or decided != 'tool', named.tool_result, output_fallback) as tool_result,
     -- Branches, not coalesce: texts are long, and only a branch that is taken is worked out.
     multiIf(named.input_messages != '', named.input_messages,
@@ -204,6 +216,15 @@ select
         notEmpty(family_of(3)), to_messages(family_of(3)),
         tool_definitions_json != '', JSONExtractRaw(tool_definitions_json, 'function_tools'),
         with_tools, JSONExtractRaw(input_fallback, 'tools'), '') as tool_definitions,
+    multiIf(named.documents != '', named.documents, notEmpty(family_of(4)), to_messages(family_of(4)), '') as documents,
+    -- OpenInference wraps every method of a model's class, also one that only makes the request ready:
+    -- no usage, no reason to end, no message, and what came out of it is nothing, or a request.
+    kind_openinference != '' and decided = 'generation' and status_code != 2 and in_whole + out_found = 0
+        and named.response_id = '' and named.finish_reasons = '' and named.input_messages = '' and named.output_messages = ''
+        and input_fallback not in ('', '__REDACTED__') and empty(event_names) and cost_found is null
+        and attributes['llm.prompts'] = '' and not arrayExists(t -> t.1 in (1, 2), indexed)
+        and (output_fallback = '' or (startsWith(output_fallback, '{') and JSONHas(output_fallback, 'messages')
+            and not JSONHas(output_fallback, 'choices') and not JSONHas(output_fallback, 'id'))) as hollow,
     arrayFilter((m, n) -> n = 'watchpost.guard.verdict', event_maps, event_names) as verdicts,
     -- What the content and the verdicts do not hold already. Chunks are progress, not messages.
     if(empty(event_names), '', toJSONString(arrayFilter(t -> t.1 not in ('gen_ai.content.completion.chunk', 'watchpost.guard.verdict') and not (startsWith(t.1, 'gen_ai.') and (endsWith(t.1, '.message') or t.1 in ('gen_ai.choice', 'gen_ai.content.prompt', 'gen_ai.content.completion', 'gen_ai.client.inference.operation.details'))),

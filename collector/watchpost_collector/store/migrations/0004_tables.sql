@@ -46,7 +46,7 @@ settings map_serialization_version = 'with_buckets', map_buckets_strategy = 'con
 
 create materialized view if not exists {database}.work_to_spans {on_cluster} to {database}.spans as
 select
-    * except (input_messages, output_messages, system_instructions, tool_definitions, verdicts,
+    * except (input_messages, output_messages, system_instructions, tool_definitions, documents, hollow, verdicts,
         cost_reported, blocked, guard_action, retries, context_use, context_window, template_hash,
         cache_read_tokens, cache_write_tokens, cache_write_1h_tokens, reasoning_tokens,
         audio_input_tokens, audio_output_tokens, adjusted_count, lot, rule, always, kept, fraction, weight, span_weight),
@@ -60,6 +60,7 @@ create table if not exists {database}.content {on_cluster}
     project LowCardinality(String), trace_id String, span_id String, start DateTime64(9, 'UTC') codec(Delta, ZSTD(1)),
     input_messages String, output_messages String, system_instructions String,
     tool_definitions String,
+    documents String,                  -- what a retriever found: a JSON list, the texts as `content`
     spool_segment LowCardinality(String), stored Date default today(),
     -- What a search looks through: `hasAllTokens(words, 'refund late')`. The messages are JSON, where
     -- a line break would stick to the word after it. The index is built by every insert: a merge joins
@@ -76,7 +77,7 @@ settings index_granularity = 1024, default_compression_codec = 'ZSTD(3)', {durab
 create materialized view if not exists {database}.work_to_content {on_cluster} to {database}.content as
 select
     project, trace_id, span_id, start, input_messages, output_messages, system_instructions,
-    tool_definitions, spool_segment
+    tool_definitions, documents, spool_segment
 from {database}.work
 where has_content;
 

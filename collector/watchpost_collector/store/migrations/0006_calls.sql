@@ -33,6 +33,8 @@ create table if not exists {database}.calls {on_cluster}
     has_content Bool, other_trace_id String, other_span_id String,
     -- A hash of the response id (0: none), by which settling finds the same response elsewhere.
     response_key UInt32,
+    -- It tells nothing of a call: no usage, no message, no answer.
+    hollow Bool,
     -- How many calls this one stands for: 1, unless its emitter sampled.
     weight UInt32 default 1,
     counted Bool, version UInt64, stored Date default today(),
@@ -49,7 +51,7 @@ settings index_granularity = 2048, {packed}, {durable};
 
 create view if not exists {database}.generations {on_cluster} as
 select
-    * except (counted, version, stored, scope_name, has_content, other_trace_id, other_span_id, response_key),
+    * except (counted, version, stored, scope_name, has_content, other_trace_id, other_span_id, response_key, hollow),
     -- The span whose messages are this call's, in `content` or in `messages`: its own if nothing else
     -- is known, because they may come apart from it, as events.
     multiIf(has_content or other_span_id = '', trace_id, other_trace_id = '', trace_id, other_trace_id) as content_trace_id,

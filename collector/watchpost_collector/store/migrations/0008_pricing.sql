@@ -12,7 +12,7 @@ with
 select
     * except (vcs_revision, agent_name, workflow_name, context_window, system_fingerprint,
         parameters, tool_name, tool_call_id, tool_arguments, tool_result, input_messages,
-        output_messages, system_instructions, tool_definitions, verdicts, events, links, attributes,
+        output_messages, system_instructions, tool_definitions, documents, verdicts, events, links, attributes,
         resource, status_message, measured, adjusted_count, lot, rule, always, kept,
         fraction, span_weight)
         replace (has_content and (input_messages != '' or output_messages != '') as has_content,

@@ -172,7 +172,7 @@ select
     project, trace_id, span_id, start,
     if(asked = '' and notEmpty(asked_pieces), listed(asked_pieces), asked) as input_messages,
     if(answered = '' and notEmpty(answered_pieces), listed(answered_pieces), answered) as output_messages,
-    system_instructions, tool_definitions
+    system_instructions, tool_definitions, documents
 from (
     select
         project, trace_id, span_id, min(c.start) as start,
@@ -181,7 +181,8 @@ from (
         groupArrayIf((c.start, c.piece, c.input_messages), c.piece > 0 and c.input_messages != '') as asked_pieces,
         groupArrayIf((c.start, c.piece, c.output_messages), c.piece > 0 and c.output_messages != '') as answered_pieces,
         argMax(c.system_instructions, length(c.system_instructions)) as system_instructions,
-        argMax(c.tool_definitions, length(c.tool_definitions)) as tool_definitions
+        argMax(c.tool_definitions, length(c.tool_definitions)) as tool_definitions,
+        argMax(c.documents, length(c.documents)) as documents
     from {database}.content as c
     group by project, trace_id, span_id
 );

@@ -20,7 +20,7 @@ create materialized view if not exists {database}.work_to_sampled_out {on_cluste
 select
     spool_segment, project,
     countIf(not kept) as spans,
-    countIf(not has_content and (input_messages != '' or output_messages != '' or system_instructions != '' or tool_definitions != '')) as contents,
+    countIf(not has_content and (input_messages != '' or output_messages != '' or system_instructions != '' or tool_definitions != '' or documents != '')) as contents,
     countIf(not kept and has_content) as promised_contents,
     sumIf(length(verdicts), not kept) as promised_verdicts,
     groupArrayIf(xxHash64(project, trace_id, span_id), not kept and kind in ('generation', 'embedding')) as promised_calls
