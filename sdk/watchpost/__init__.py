@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from watchpost.scores.score import score
     from watchpost.screening.guard import Guard, Verdict
     from watchpost.screening.policy import Policy
-    from watchpost.telemetry import configure, flush, shutdown
+    from watchpost.telemetry import configure, counts, flush, shutdown
 
 __all__ = [
     "Blocked",
@@ -41,6 +41,7 @@ __all__ = [
     "aget_prompt",
     "configure",
     "continue_from",
+    "counts",
     "current",
     "feedback_link",
     "flush",
@@ -63,6 +64,7 @@ _HOMES = {
     "aget_prompt": "prompts.cache",
     "configure": "telemetry",
     "continue_from": "continuation",
+    "counts": "telemetry",
     "current": "scope",
     "feedback_link": "scores.feedback",
     "flush": "telemetry",

@@ -32,7 +32,7 @@ from watchpost.settings import Settings, read_settings
 
 if TYPE_CHECKING:
     from watchpost.export.event import Event
-    from watchpost.export.processor import ExportProcessor
+    from watchpost.export.processor import Counts, ExportProcessor
     from watchpost.screening.policy import Policy
 
 _log = logging.getLogger("watchpost")
@@ -166,6 +166,19 @@ def flush(timeout_s: float = 10.0) -> bool:
     """Deliver what has ended by now; True when the collector has it all within the time."""
     processor = _processor
     return processor.flush(timeout_s) if processor is not None else True
+
+
+def counts() -> Counts:
+    """How many spans and scores were delivered, spilled to disk and dropped, and how many wait.
+
+    Since `configure`, in this process: a forked child counts its own. All 0 where nothing records.
+    """
+    processor = _processor
+    if processor is not None:
+        return processor.counts
+    from watchpost.export.processor import Counts
+
+    return Counts(0, 0, 0, 0, 0)
 
 
 def shutdown() -> None:

@@ -165,6 +165,30 @@ def test_without_a_collector_there_is_one_line_and_no_exception(tmp_path: Path) 
     assert len(finished.stderr.strip().splitlines()) <= 1
 
 
+def test_a_program_can_ask_what_became_of_its_spans(collector: Collector, tmp_path: Path) -> None:
+    program = """
+    print(watchpost.counts())
+    watchpost.configure(endpoint=COLLECTOR)
+    for _ in range(2):
+        with watchpost.span("work"):
+            pass
+    assert watchpost.flush()
+    print(watchpost.counts())
+    watchpost.configure(endpoint="http://127.0.0.1:9")
+    with watchpost.span("work"):
+        pass
+    watchpost.flush(2)
+    print(watchpost.counts())
+    """
+    finished = run(program.replace("COLLECTOR", repr(collector.url)), tmp_path)
+
+    assert finished.stdout.splitlines() == [
+        "Counts(received=0, delivered=0, spilled=0, dropped=0, waiting=0)",
+        "Counts(received=2, delivered=2, spilled=0, dropped=0, waiting=0)",
+        "Counts(received=1, delivered=0, spilled=1, dropped=0, waiting=0)",
+    ]
+
+
 def test_metadata_capture_sends_no_words(collector: Collector, tmp_path: Path) -> None:
     program = """
     watchpost.configure(capture="metadata")
