@@ -8,15 +8,21 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 
+from watchpost.errors import BadPayload
 from watchpost_collector.access.origin import Receive, Send
 
 
 async def read_body(receive: Receive, most_bytes: int) -> bytes:
-    """The body; of one that is longer than `most_bytes`, a little more than that and no more."""
+    """The body; of one that is longer than `most_bytes`, a little more than that and no more.
+
+    Raises BadPayload for one that ends before it is whole: half an order is none.
+    """
     body = bytearray()
     more = True
     while more and len(body) <= most_bytes:
         message = await receive()
+        if message["type"] == "http.disconnect":
+            raise BadPayload("the client went away before its body was complete")
         body += message.get("body", b"")
         more = message.get("more_body", False)
     return bytes(body)

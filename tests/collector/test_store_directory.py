@@ -69,6 +69,18 @@ def test_a_store_with_rows_is_never_cleared(tmp_path: Path) -> None:
     assert list(directory.rglob("checksums.txt"))
 
 
+def test_a_directory_that_holds_anything_of_somebody_else_is_never_cleared(tmp_path: Path) -> None:
+    (tmp_path / "metadata").mkdir()
+    (tmp_path / "metadata" / "watchpost.sql").touch()
+    (tmp_path / "thesis.txt").write_text("three years of work")
+
+    assert not clear_stillborn(tmp_path)
+    assert (tmp_path / "thesis.txt").exists()
+
+    (tmp_path / "thesis.txt").unlink()
+    assert clear_stillborn(tmp_path)
+
+
 def test_a_server_sees_to_its_own_disk() -> None:
     assert find_directory("http://localhost:8123") is None
     require_room(None)

@@ -19,6 +19,8 @@ LEAST_BYTES = 32 * 1024 * 1024
 _SCHEME = "chdb://"
 # Every part has one; a store without any holds no row.
 _OF_A_PART = "checksums.txt"
+# All that the engine makes in its directory; whatever else lies there is somebody's.
+_FOLDERS = frozenset({"data", "metadata", "metadata_dropped", "store", "tmp"})
 
 
 def find_directory(dsn: str) -> Path | None:
@@ -55,7 +57,10 @@ def clear_stillborn(directory: Path) -> bool:
     """Remove a store whose definitions are empty files and which has no row; whether it did.
 
     One that has rows is left as it is: the engine says which file is empty, and a person decides.
+    So is a directory in which anything else lies: a setting may name somebody's home.
     """
+    if not directory.is_dir() or any(found.name not in _FOLDERS for found in directory.iterdir()):
+        return False
     emptied = any(path.stat().st_size == 0 for path in _find(directory, "*.sql"))
     if not emptied or _find(directory, _OF_A_PART):
         return False
