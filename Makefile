@@ -2,11 +2,14 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+# What the demo needs, and what the tests need beside it: every provider's client, linters, Chromium's driver.
+SERVER := $(VENV)/.server
 STAMP := $(VENV)/.installed
 
 .PHONY: demo test check bench conformance interop chaos fuzz hostile clean
 
-demo: $(STAMP)
+demo: $(SERVER)
 	$(BIN)/watchpost demo
 
 test: check
@@ -38,11 +41,15 @@ fuzz: $(STAMP)
 hostile: $(STAMP)
 	PYTHONPATH=tests $(BIN)/python -m hostile $(ARGS)
 
-$(STAMP): pyproject.toml
+$(SERVER): pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade "pip>=25.1"
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable . --group test
-	touch $(STAMP)
+	$(PIP) --upgrade "pip>=25.1"
+	$(PIP) --editable ".[server,guards]"
+	touch $@
+
+$(STAMP): $(SERVER)
+	$(PIP) --editable . --group test
+	touch $@
 
 clean:
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
