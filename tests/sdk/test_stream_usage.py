@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import re
+from contextlib import nullcontext
 from typing import Any
 
 import httpx
@@ -12,6 +13,7 @@ import pytest
 
 import watchpost
 from watchpost import Policy
+from watchpost.errors import GuardUnavailable
 from watchpost.patching.stream_usage import ask_for_usage
 from watchpost.screening.guard import Question, Verdict
 from watchpost.testing.exchange import Answer, Usage
@@ -19,6 +21,8 @@ from watchpost.testing.exchange import Answer, Usage
 ANSWER = Answer(text="It is 14 degrees.", usage=Usage(2006, 300, 1920), response_id="chatcmpl-1")
 ASKED = {"model": "gpt-4o", "messages": [{"role": "user", "content": "How warm is it?"}]}
 WAYS = ("plain", "raw", "helper")
+# The second a chunk was made in.
+LATER = re.compile(r'"created": ?\d+')
 
 
 @pytest.fixture(params=["sync", "async"])
@@ -138,6 +142,69 @@ async def test_lines_read_by_hand_are_the_callers_own(
     assert "stream_options" not in provider.requests[0].body
 
 
+async def lines_of(client: Any, is_async: bool) -> list[str]:
+    """The lines of a plain stream, as the response under the client's has them."""
+    made = client.chat.completions.with_raw_response.create(**ASKED, stream=True)
+    response = (await made if is_async else made).http_response
+    if is_async:
+        return [LATER.sub("", line) async for line in response.aiter_lines()]
+    return [LATER.sub("", line) for line in response.iter_lines()]
+
+
+async def test_lines_of_a_raw_response_are_those_that_would_have_come(
+    make_raw: Any, asking: Any, provider: Any, is_async: bool
+) -> None:
+    client = make_raw("chat", is_async)
+    provider.answer(ANSWER, ANSWER)
+    without = await lines_of(client, is_async)
+    with_usage = await lines_of(watchpost.patch(client), is_async)
+
+    assert provider.requests[1].body["stream_options"] == {"include_usage": True}
+    assert with_usage == without
+    assert any("14" in line for line in without)
+    found = asking.generation
+    assert found["watchpost.usage.source"] == "provider"
+    assert found["gen_ai.usage.input_tokens"] == 2006
+    assert asking.messages("output")[0]["parts"][0]["content"] == "It is 14 degrees."
+
+
+@pytest.mark.parametrize("way", ["iter_lines", "iter_bytes", "iter_raw", "read"])
+@pytest.mark.parametrize("kind", ["with_raw_response", "with_streaming_response"])
+async def test_what_is_read_by_hand_passes_no_guard_that_must_see_it_first(
+    make_raw: Any, asking: Any, provider: Any, kind: str, way: str
+) -> None:
+    client = watchpost.patch(make_raw("chat", False))
+    provider.answer(ANSWER)
+    with watchpost.span("asked", policy=Policy(block=[Calm()])):
+        made = getattr(client.chat.completions, kind).create(**ASKED, stream=True)
+        with made if kind == "with_streaming_response" else nullcontext(made) as response:
+            shown = getattr(response.http_response, way)
+            with pytest.raises(GuardUnavailable):
+                list(shown())
+
+    assert "gen_ai.output.messages" not in asking.generation
+
+
+async def test_lines_of_an_async_raw_response_pass_no_guard_either(
+    make_raw: Any, asking: Any, provider: Any
+) -> None:
+    client = watchpost.patch(make_raw("chat", True))
+    provider.answer(ANSWER)
+    with watchpost.span("asked", policy=Policy(block=[Calm()])), pytest.raises(GuardUnavailable):
+        await lines_of(client, True)
+
+
+async def test_lines_of_a_raw_response_are_flagged_at_their_end(
+    make_raw: Any, asking: Any, provider: Any, is_async: bool
+) -> None:
+    client = watchpost.patch(make_raw("chat", is_async))
+    provider.answer(ANSWER)
+    with watchpost.span("asked", policy=Policy(flag=[Alarmed()])):
+        assert await lines_of(client, is_async)
+
+    assert asking.generation["watchpost.guard.action"] == "flag"
+
+
 class Calm:
     name = "calm"
 
@@ -157,6 +224,11 @@ async def test_a_stream_that_guards_look_at_is_shorn_too(
     assert chunks
     assert not any("choices=[]" in chunk for chunk in chunks)
     assert asking.generation["gen_ai.usage.input_tokens"] == 2006
+
+
+class Alarmed(Calm):
+    def check(self, question: Question) -> Verdict:
+        return Verdict(self.name, "ALARM", 1.0, tripped=question.direction == "output")
 
 
 class Asked:

@@ -27,6 +27,7 @@ from watchpost.patching.adapter import Adapter, Undo, attach_once, put_into
 from watchpost.patching.arguments import open_typed
 from watchpost.patching.open_response import follow_response, follow_response_async
 from watchpost.patching.opening import is_guarded, open_call, require_answer
+from watchpost.patching.read_by_hand import watch_bytes
 from watchpost.patching.stream_usage import AsyncShorn, Shorn, ask_for_usage
 from watchpost.providers import AZURE, find_by_path, name_by_host
 from watchpost.runtime import SHIELD
@@ -95,6 +96,8 @@ def _send(client: Any, request: Any) -> Any:
         if call.streaming and hasattr(parsed, "_iterator"):
             with SHIELD:
                 follow = CheckedStream if is_checked else Followed
+                if raw:
+                    watch_bytes(result.http_response, call, follow, is_asked)
                 followed = follow(parsed._iterator, call)
                 replace_iterator(parsed, Shorn(followed) if is_asked else followed, call)
                 return result
@@ -139,6 +142,8 @@ def _send_async(client: Any, request: Any) -> Any:
         if call.streaming and hasattr(parsed, "_iterator"):
             with SHIELD:
                 follow = AsyncCheckedStream if is_checked else AsyncFollowed
+                if raw:
+                    watch_bytes(result.http_response, call, follow, is_asked)
                 followed = follow(parsed._iterator, call)
                 replace_iterator(parsed, AsyncShorn(followed) if is_asked else followed, call)
                 return result
