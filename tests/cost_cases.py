@@ -69,6 +69,12 @@ def message(model: str, said: int, asked: int, **usage: Any) -> dict[str, Any]:
     return {"id": "m", "type": "message", "model": model, "content": text, "usage": counted}
 
 
+def embeddings(model: str, asked: int) -> dict[str, Any]:
+    vectors = [{"object": "embedding", "index": 0, "embedding": [0.25, 0.5]}]
+    usage = {"prompt_tokens": asked, "total_tokens": asked}
+    return {"object": "list", "data": vectors, "model": model, "usage": usage}
+
+
 def in_openai_batch(answer: Mapping[str, Any]) -> dict[str, Any]:
     """A line of a finished batch's output file."""
     response = {"status_code": 200, "request_id": "r", "body": answer}
@@ -123,6 +129,38 @@ OPENAI = (
         "a batch costs half, what it read from the cache as ever",
         ((800, "1.25"), (200, "1.25"), (100, "5")),
         in_openai_batch(chat("gpt-4o", openai_usage(1000, 100, cached=200))),
+    ),
+    Cost(
+        "a batch of embeddings, half of 0.02 a million",
+        ((250_000, "0.01"),),
+        in_openai_batch(embeddings("text-embedding-3-small", 250_000)),
+    ),
+    Cost(
+        "a batch of large embeddings, half of 0.13",
+        ((250_000, "0.065"),),
+        in_openai_batch(embeddings("text-embedding-3-large", 250_000)),
+    ),
+    Cost(
+        "embeddings one by one",
+        ((250_000, "0.02"),),
+        embeddings("text-embedding-3-small", 250_000),
+    ),
+    Cost(
+        # 600 of 1000 are sound; 550 were cached, 450 of them sound: 300 read, 150 heard anew.
+        "cached sound costs what cached sound costs",
+        ((300, "4"), (100, "0.4"), (450, "0.4"), (150, "32"), (100, "16")),
+        chat(
+            "gpt-realtime",
+            {
+                "prompt_tokens": 1000,
+                "completion_tokens": 100,
+                "prompt_tokens_details": {
+                    "audio_tokens": 600,
+                    "cached_tokens": 550,
+                    "cached_tokens_details": {"text_tokens": 100, "audio_tokens": 450},
+                },
+            },
+        ),
     ),
     Cost(
         "a batch of responses",

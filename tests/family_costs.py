@@ -62,6 +62,21 @@ GOOGLE = (
         ),
     ),
     Cost(
+        # 600 of 1000 are sound; 550 were cached, 450 of them sound: 300 read, 150 heard anew.
+        "gemini: cached sound has a price of its own too",
+        ((300, "0.30"), (100, "0.03"), (450, "0.10"), (150, "1.00"), (100, "2.50")),
+        gemini(
+            "gemini-2.5-flash",
+            gemini_usage(
+                1000,
+                100,
+                cachedContentTokenCount=550,
+                promptTokensDetails=by_modality(text=400, audio=600),
+                cacheTokensDetails=by_modality(text=100, audio=450),
+            ),
+        ),
+    ),
+    Cost(
         "gemini: an image that was made",
         ((10, "0.30"), (1290, "30")),
         gemini(

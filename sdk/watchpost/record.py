@@ -48,6 +48,8 @@ class Usage:
     audio_output_tokens: int = 0
     image_input_tokens: int = 0
     image_output_tokens: int = 0
+    cache_read_audio_tokens: int = 0
+    cache_read_image_tokens: int = 0
     images: int = 0
     seconds: float = 0.0
     characters: int = 0
@@ -264,6 +266,8 @@ def _accounting_attributes(generation: Generation) -> dict[str, Attribute]:
         found[names.USAGE_REASONING] = usage.reasoning_tokens
         if usage.cache_write_1h_tokens:
             found[names.ANTHROPIC_CACHE_WRITE_1H] = usage.cache_write_1h_tokens
+        _put(found, names.USAGE_CACHE_READ_AUDIO, usage.cache_read_audio_tokens)
+        _put(found, names.USAGE_CACHE_READ_IMAGE, usage.cache_read_image_tokens)
         _put(found, names.USAGE_AUDIO_INPUT, usage.audio_input_tokens)
         _put(found, names.USAGE_AUDIO_OUTPUT, usage.audio_output_tokens)
         _put(found, names.USAGE_IMAGE_INPUT, usage.image_input_tokens)

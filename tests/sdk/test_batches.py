@@ -22,8 +22,8 @@ from wire_server import Reply, WireServer, json_reply, lines_reply
 import watchpost
 
 USAGE = openai_usage(1000, 100)
-# 1,000 x 1.25 + 100 x 5, and for a model that has no price in batches of its own 1,000 x 0.02
-CHAT_USD, EMBEDDING_USD = Decimal("0.00175"), Decimal("0.00002")
+# 1,000 x 1.25 + 100 x 5, and 1,000 x 0.01
+CHAT_USD, EMBEDDING_USD = Decimal("0.00175"), Decimal("0.00001")
 AFTER_THE_LIST = 1_795_000_000 * 1_000_000_000
 
 

@@ -195,13 +195,15 @@ def _shorten(rates: Mapping[str, str]) -> Iterator[tuple[str, Decimal]]:
     plain = {"input": rates.get("input"), "output": rates.get("output")}
     for name, rate in rates.items():
         side = "output" if name == "reasoning" or name.endswith("output") else "input"
-        if name in plain or name in (*_PLAIN_RATES, *_MS_RATES) or rate != plain[side]:
+        if name in plain or name in (*_PLAIN_RATES, *_MS_RATES, "character") or rate != plain[side]:
             yield name, Decimal(rate)
 
 
 def _name_rate(name: str, rate: Decimal) -> str:
     if name in _PLAIN_RATES:
         return f"${_trim(rate / 1_000_000)} a {name}"
+    if name == "character":
+        return f"${_trim(rate)} a million characters"
     if name in _MS_RATES:
         return f"${_trim(rate / 1000)} a {_MS_RATES[name]}"
     return f"{name} {_trim(rate)}"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from functools import lru_cache
@@ -17,6 +17,7 @@ from typing import Any
 
 from watchpost import attributes as names
 from watchpost.errors import ConfigError
+from watchpost.pricing.batched import BATCH, find_batched
 from watchpost.pricing.fine_tuned import find_base, find_fine_tuned, strip_date
 from watchpost.pricing.model_names import split_names
 from watchpost.record import Usage
@@ -31,12 +32,14 @@ _SECONDS_AN_HOUR = Decimal(3600)
 _TOKEN_KEYS = (
     *("input", "output", "cache_read", "cache_write", "cache_write_1h", "reasoning"),
     *("audio_input", "audio_output", "image_input", "image_output"),
+    *("cache_read_audio", "cache_read_image"),
 )
 _SINGLE_KEYS = {
     "per_request": "call",
     "per_image": "image",
     "per_second": "second",
     "per_search": "search",
+    "per_character": "character",
 }
 _KEYS = (*_TOKEN_KEYS, *_SINGLE_KEYS, "context_window")
 
@@ -55,6 +58,8 @@ class Rates:
     input: Rate | None = None
     output: Rate | None = None
     cache_read: Rate | None = None
+    cache_read_audio: Rate | None = None
+    cache_read_image: Rate | None = None
     cache_write: Rate | None = None
     cache_write_1h: Rate | None = None
     reasoning: Rate | None = None
@@ -95,6 +100,8 @@ def read_rates(model: Any, when: datetime, tier: str = "") -> Rates:
         input=_read_rate(price.input_mtok),
         output=_read_rate(price.output_mtok),
         cache_read=_read_rate(price.cache_read_mtok),
+        cache_read_audio=_read_rate(price.cache_audio_read_mtok),
+        cache_read_image=_read_rate(price.cache_image_read_mtok),
         cache_write=_read_rate(price.cache_write_mtok),
         cache_write_1h=_read_rate(price.cache_write_1h_mtok),
         reasoning=_read_rate(price.output_reasoning_mtok),
@@ -137,14 +144,22 @@ def cost_of(usage: Usage, rates: Rates) -> Decimal | None:
 def _input_lines(usage: Usage, rates: Rates) -> tuple[tuple[int, Rate | None], ...]:
     long_writes = min(usage.cache_write_1h_tokens, usage.cache_write_tokens)
     cached = usage.cache_read_tokens + usage.cache_write_tokens
-    media = usage.audio_input_tokens + usage.image_input_tokens
+    # What of a kind came out of a cache is among the cached tokens: it is taken off once.
+    heard = min(usage.cache_read_audio_tokens, usage.audio_input_tokens, usage.cache_read_tokens)
+    seen = min(
+        usage.cache_read_image_tokens, usage.image_input_tokens, usage.cache_read_tokens - heard
+    )
+    audio, image = usage.audio_input_tokens - heard, usage.image_input_tokens - seen
+    read = rates.cache_read or rates.input
     return (
-        (usage.input_tokens - cached - media, rates.input),
-        (usage.cache_read_tokens, rates.cache_read or rates.input),
+        (usage.input_tokens - cached - audio - image, rates.input),
+        (usage.cache_read_tokens - heard - seen, read),
+        (heard, rates.cache_read_audio or read),
+        (seen, rates.cache_read_image or read),
         (usage.cache_write_tokens - long_writes, rates.cache_write or rates.input),
         (long_writes, rates.cache_write_1h or rates.cache_write or rates.input),
-        (usage.audio_input_tokens, rates.audio_input or rates.input),
-        (usage.image_input_tokens, rates.image_input or rates.input),
+        (audio, rates.audio_input or rates.input),
+        (image, rates.image_input or rates.input),
         (usage.characters, rates.character),
     )
 
@@ -164,7 +179,8 @@ def read_overrides(prices: Mapping[str, Any] | str | Path | None) -> dict[str, R
 
     Given as a mapping or as the path of a JSON file, like
     `{"my-model": {"input": 1, "output": 2, "context_window": 128000}}`. What is not counted in
-    tokens is in USD for one: `per_request`, `per_image`, `per_second`, `per_search`.
+    tokens is in USD for one: `per_request`, `per_image`, `per_second`, `per_search`,
+    `per_character`.
     Raises ConfigError.
     """
     if prices is None:
@@ -196,6 +212,8 @@ def _read_override(model: str, rates: Any) -> Rates:
         raise ConfigError(f"prices[{model!r}]", rates, "give prices of 0 or more")
     fixed: dict[str, Any] = {key: (found[key], ()) for key in _TOKEN_KEYS if key in found}
     fixed.update({name: found[key] for key, name in _SINGLE_KEYS.items() if key in found})
+    if "character" in fixed:
+        fixed["character"] = (fixed["character"] * _MILLION, ())
     return Rates(**fixed, context_window=window, source="override")
 
 
@@ -213,10 +231,12 @@ def _find_rates(provider: str, model: str, tier: str, day: int) -> Rates | None:
     when = datetime.fromtimestamp(day * 86_400 + 43_200, UTC)
     for spelling in (*spellings, *(bare for s in spellings if (bare := strip_date(s)))):
         try:
-            _, found = get_snapshot().find_provider_model(spelling, None, name or None, None)
+            owner, found = get_snapshot().find_provider_model(spelling, None, name or None, None)
         except LookupError:
             continue
-        return read_rates(found, when, tier)
+        rates = read_rates(found, when, tier)
+        batched = find_batched(owner.id, found.id) if tier == BATCH else None
+        return rates if batched is None else replace(rates, input=(batched, ()))
     return None
 
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 from decimal import Decimal
 
+from watchpost.pricing.batched import BATCH
+
 _DATE = re.compile(r"-(\d{4}-\d{2}-\d{2}|\d{4})$")
 
 # USD per million tokens, as OpenAI publishes them: input, cached input, output.
@@ -24,7 +26,7 @@ _PRICES = {
     "babbage-002": ("1.6", "", "1.6"),
 }
 # A batch costs half, and what it reads from a cache no less than otherwise.
-_BATCH = Decimal("0.5")
+_HALF = Decimal("0.5")
 
 
 def find_base(model: str) -> str:
@@ -38,7 +40,7 @@ def find_fine_tuned(model: str, tier: str) -> tuple[Decimal, Decimal | None, Dec
     found = _PRICES.get(_DATE.sub("", find_base(model)))
     if found is None:
         return None
-    share = _BATCH if tier == "batch" else Decimal(1)
+    share = _HALF if tier == BATCH else Decimal(1)
     cached = min(Decimal(found[1]), Decimal(found[0]) * share) if found[1] else None
     return Decimal(found[0]) * share, cached, Decimal(found[2]) * share
 

@@ -269,9 +269,11 @@ def _read_usage(usage: Any, searches: int) -> Usage | None:
         output_tokens=_count(usage, "candidates_token_count") + thoughts,
         cache_read_tokens=_count(usage, "cached_content_token_count"),
         reasoning_tokens=thoughts,
-        audio_input_tokens=_fresh(usage, "audio"),
+        cache_read_audio_tokens=_modal(usage, "cache_tokens_details", "audio"),
+        cache_read_image_tokens=_seen(usage, "cache_tokens_details"),
+        audio_input_tokens=_modal(usage, "prompt_tokens_details", "audio"),
         audio_output_tokens=_modal(usage, "candidates_tokens_details", "audio"),
-        image_input_tokens=_fresh(usage, "image") + _fresh(usage, "document"),
+        image_input_tokens=_seen(usage, "prompt_tokens_details"),
         image_output_tokens=_modal(usage, "candidates_tokens_details", "image"),
         searches=searches,
     )
@@ -281,10 +283,9 @@ def _count(usage: Any, name: str) -> int:
     return count({name: find(usage, name)}, name)
 
 
-def _fresh(usage: Any, modality: str) -> int:
-    """The prompt's tokens of one kind; those of the cache are among the cached ones already."""
-    asked = _modal(usage, "prompt_tokens_details", modality)
-    return max(asked - _modal(usage, "cache_tokens_details", modality), 0)
+def _seen(usage: Any, name: str) -> int:
+    """Tokens of images; the pages of a document are images to it."""
+    return _modal(usage, name, "image") + _modal(usage, name, "document")
 
 
 def _modal(usage: Any, name: str, modality: str) -> int:

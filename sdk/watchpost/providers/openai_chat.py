@@ -224,6 +224,8 @@ def read_usage(usage: Any) -> Usage | None:
         cache_read_tokens=count(asked, "cached_tokens") or count(usage, "prompt_cache_hit_tokens"),
         cache_write_tokens=count(asked, "cache_write_tokens"),
         reasoning_tokens=count(said, "reasoning_tokens"),
+        cache_read_audio_tokens=count(asked, "cached_tokens_details", "audio_tokens"),
+        cache_read_image_tokens=count(asked, "cached_tokens_details", "image_tokens"),
         audio_input_tokens=count(asked, "audio_tokens"),
         audio_output_tokens=count(said, "audio_tokens"),
         image_input_tokens=count(asked, "image_tokens"),

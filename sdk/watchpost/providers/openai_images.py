@@ -98,6 +98,9 @@ def _read_usage(usage: Any, images: int) -> Usage | None:
         input_tokens=count(usage, "input_tokens"),
         output_tokens=count(usage, "output_tokens"),
         cache_read_tokens=count(usage, "input_tokens_details", "cached_tokens"),
+        cache_read_image_tokens=count(
+            usage, "input_tokens_details", "cached_tokens_details", "image_tokens"
+        ),
         image_input_tokens=count(usage, "input_tokens_details", "image_tokens"),
         image_output_tokens=_count_drawn(usage),
         images=images,

@@ -59,7 +59,7 @@ where own or valid_from < first_own;
 create view if not exists {database}.price_bands {on_cluster} as
 select
     id, (source = 'override')::UInt8 as own, concat(source, ' ', version)::String as name,
-    {token_rates} = 0 as token_free,
+    {token_rates} = 0 as token_free, token_free and {other_rates} != 0 as by_other,
     leadInFrame(above, 1, 18446744073709551615) over larger as upto, leadInFrame(id, 1, 0) over larger as next,
     leadInFrame(above, 2, 18446744073709551615) over larger as upto_2, leadInFrame(id, 2, 0) over larger as next_2,
     leadInFrame(above, 3, 18446744073709551615) over larger as upto_3, leadInFrame(id, 3, 0) over larger as next_3,
@@ -69,7 +69,7 @@ window larger as (
     partition by source, version, provider, model, tier, valid_from order by above
     rows between current row and unbounded following);
 
--- Two dictionaries, because looking fifteen rates up by range costs ten times what it costs by number.
+-- Two dictionaries, because looking eighteen rates up by range costs ten times what it costs by number.
 -- A number means the same price for ever, so that it does not matter which of the two is newer.
 create dictionary if not exists {database}.price_numbers {on_cluster}
 (
@@ -83,7 +83,7 @@ range(min valid_from max valid_to)
 
 create dictionary if not exists {database}.price_rates {on_cluster}
 (
-    id UInt64, own UInt8, name String, token_free UInt8,
+    id UInt64, own UInt8, name String, token_free UInt8, by_other UInt8,
     upto UInt64, next UInt64, upto_2 UInt64, next_2 UInt64, upto_3 UInt64, next_3 UInt64, {rate_attributes}
 )
 primary key id

@@ -20,7 +20,9 @@ create table if not exists {database}.calls {on_cluster}
     input_tokens UInt64, output_tokens UInt64, cache_read_tokens UInt64, cache_write_tokens UInt64,
     cache_write_1h_tokens UInt64, reasoning_tokens UInt64, audio_input_tokens UInt64,
     audio_output_tokens UInt64, image_input_tokens UInt64, image_output_tokens UInt64,
-    images UInt64, media_ms UInt64, searches UInt64, service_tier LowCardinality(String),
+    cache_read_audio_tokens UInt64, cache_read_image_tokens UInt64,
+    images UInt64, media_ms UInt64, searches UInt64, characters UInt64,
+    service_tier LowCardinality(String),
     usage_source LowCardinality(String),
     tokens_estimated Bool,             -- later, by us: no emitter said how many
     cost Nullable(Decimal(18, 9)), price_state LowCardinality(String),

@@ -19,6 +19,9 @@ select
             if(lower(either('watchpost.batch', 'gen_ai.request.batch')) in ('true', '1'), 'batch', service_tier) as service_tier),
     counted_up_to(either('gen_ai.usage.image.input_tokens', 'gen_ai.usage.image_input_tokens'), 1e9) as image_input_tokens,
     counted_up_to(either('gen_ai.usage.image.output_tokens', 'gen_ai.usage.image_output_tokens'), 1e9) as image_output_tokens,
+    counted_up_to(measured['gen_ai.usage.audio.cache_read.input_tokens'], 1e9) as cache_read_audio_tokens,
+    counted_up_to(measured['gen_ai.usage.image.cache_read.input_tokens'], 1e9) as cache_read_image_tokens,
+    counted_up_to(measured['watchpost.usage.characters'], 1e9) as characters,
     counted_up_to(either('watchpost.usage.images', 'gen_ai.usage.image_count'), 1e5) as images,
     toUInt64(round(least(greatest(ifNotFinite(toFloat64OrZero(either('watchpost.usage.seconds', 'gen_ai.usage.audio_seconds')), 0), 0), 2678400) * 1000)) as media_ms,
     counted_up_to(either('gen_ai.usage.web_search_requests', 'gen_ai.usage.details.web_search_requests'), 1e5) as searches,
@@ -32,7 +35,8 @@ from (
         mapFilter((k, v) -> k in ('watchpost.batch', 'gen_ai.request.batch',
             'gen_ai.usage.image.input_tokens', 'gen_ai.usage.image_input_tokens',
             'gen_ai.usage.image.output_tokens', 'gen_ai.usage.image_output_tokens',
-            'watchpost.usage.images', 'gen_ai.usage.image_count',
+            'gen_ai.usage.audio.cache_read.input_tokens', 'gen_ai.usage.image.cache_read.input_tokens',
+            'watchpost.usage.characters', 'watchpost.usage.images', 'gen_ai.usage.image_count',
             'watchpost.usage.seconds', 'gen_ai.usage.audio_seconds',
             'gen_ai.usage.web_search_requests', 'gen_ai.usage.details.web_search_requests'), attributes) as measured
     from {database}.work
@@ -44,14 +48,15 @@ create materialized view if not exists {database}.to_price_to_calls {on_cluster}
 select
     * except (tiered, first_band, steps, band, rates, terms, known)
         replace (
-            if(known and terms.name != '', toDecimal64(least((dotProduct(rates, ({quantities})) + {half_digit}) / 1000000, toDecimal128(9000000000, 9)), 9), null) as cost,
+            -- Of what is charged by something else than tokens, and of which nobody told any, nothing is known.
+            if(known and terms.name != '', nullIf(toDecimal64(least((dotProduct(rates, ({quantities})) + {half_digit}) / 1000000, toDecimal128(9000000000, 9)), 9), if(terms.by_other, 0, -1)), null) as cost,
             multiIf(terms.name = '', 'unpriced', terms.own, 'overridden', 'priced') as price_state,
             terms.name as price_source)
 from (
     select
         *,
         dictGet('{database}.price_rates', ({rate_names}), band) as rates,
-        dictGet('{database}.price_rates', ('name', 'own', 'token_free'), band)::Tuple(name String, own UInt8, token_free UInt8) as terms,
+        dictGet('{database}.price_rates', ('name', 'own', 'token_free', 'by_other'), band)::Tuple(name String, own UInt8, token_free UInt8, by_other UInt8) as terms,
         usage_source != 'none' or (terms.token_free and not blocked) as known
     from (
         select

@@ -92,11 +92,13 @@ def _explain_call(store: Store, call: Mapping[str, Any]) -> Explanation:
     if found is None:
         named = f"{call['provider'] or 'no provider'}/{call['model'] or 'no model'}"
         why = f"nobody knows a price of {named}"
-    elif call["usage_source"] == "none" and (any(found[u.name] for u in TOKENS) or call["blocked"]):
+    elif call["usage_source"] == "none" and (_asks_for_tokens(found) or call["blocked"]):
         why = "nobody knows its tokens, and the price asks for them"
     else:
         lines = tuple(_lines(call, found))
         total = _sum(call, found)
+        if not total and not _asks_for_tokens(found) and any(found[u.name] for u in OTHERS):
+            total, why = None, "nobody told how much there was of what the price asks for"
     row = None if found is None else PriceRow(**{key: found[key] for key in _ROW})
     return Explanation(
         trace_id=call["trace_id"],
@@ -132,10 +134,14 @@ def _find_row(store: Store, call: Mapping[str, Any]) -> Mapping[str, Any] | None
     return rows[0] if rows else None
 
 
+def _asks_for_tokens(row: Mapping[str, Any]) -> bool:
+    return any(row[unit.name] for unit in TOKENS)
+
+
 def _lines(call: Mapping[str, Any], row: Mapping[str, Any]) -> list[Line]:
     """A line for everything there was of and that costs something; tokens also for nothing."""
     tokens = {unit.name for unit in TOKENS}
-    free = {unit.name for unit in OTHERS if row[unit.name]} and not any(row[n] for n in tokens)
+    free = {unit.name for unit in OTHERS if row[unit.name]} and not _asks_for_tokens(row)
     found = []
     for unit in UNITS:
         count, rate = Decimal(call[_quantity(unit)]), row[unit.name]

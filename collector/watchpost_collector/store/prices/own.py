@@ -48,6 +48,7 @@ _PLAIN = {
     "per_image": ("image", Decimal(1)),
     "per_second": ("media_ms", Decimal(1000)),
     "per_search": ("search", Decimal(1)),
+    "per_character": ("character", Decimal(1)),
 }
 _RATES = (*_TOKEN_RATES, *_PLAIN)
 _NAMES = ("provider", "model", "aliases", "match")

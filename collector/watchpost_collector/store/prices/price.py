@@ -95,6 +95,7 @@ def fill_rates(given: Mapping[str, Decimal]) -> dict[str, Decimal]:
 _WHOLES = (
     *((name, "input") for name in ("cache_read", "cache_write")),
     ("cache_write_1h", "cache_write"),
+    *((name, "cache_read") for name in ("cache_read_audio", "cache_read_image")),
     *((name, "input") for name in ("audio_input", "image_input")),
     *((name, "output") for name in ("reasoning", "audio_output", "image_output")),
 )

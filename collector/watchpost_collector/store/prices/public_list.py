@@ -17,6 +17,7 @@ from importlib.metadata import version as installed_version
 from typing import Any
 
 from watchpost.errors import ConfigError
+from watchpost.pricing.batched import BATCH, find_batched
 from watchpost.pricing.fine_tuned import find_base, find_fine_tuned, strip_date
 from watchpost.pricing.model_names import split_names
 from watchpost_collector.store.prices.price import (
@@ -40,6 +41,8 @@ _RATES: tuple[tuple[str, tuple[str, ...], Decimal], ...] = (
     ("input", ("input_mtok",), Decimal(1)),
     ("output", ("output_mtok",), Decimal(1)),
     ("cache_read", ("cache_read_mtok",), Decimal(1)),
+    ("cache_read_audio", ("cache_audio_read_mtok",), Decimal(1)),
+    ("cache_read_image", ("cache_image_read_mtok",), Decimal(1)),
     ("cache_write", ("cache_write_5m_mtok", "cache_write_mtok"), Decimal(1)),
     ("cache_write_1h", ("cache_write_1h_mtok",), Decimal(1)),
     ("reasoning", ("output_reasoning_mtok",), Decimal(1)),
@@ -50,6 +53,7 @@ _RATES: tuple[tuple[str, tuple[str, ...], Decimal], ...] = (
     ("request", ("requests_kcount",), Decimal("0.001")),
     ("media_ms", ("audio_hours", "input_audio_hours"), _MS_AN_HOUR_TO_A_MILLION),
     ("search", ("web_searches_kcount",), Decimal("0.001")),
+    ("character", ("input_mchars",), Decimal(1)),
 )
 # A model that costs something only for searches has no price of its own.
 _EXTRAS = frozenset({"search"})
@@ -104,7 +108,7 @@ def list_prices(public: PublicList) -> Iterator[Price]:
         for model in provider.models:
             names = {name.lower() for name in (model.id, *_exact_names(model.match))} - known
             known |= names
-            periods = _read_periods(model, variants=True)
+            periods = _read_periods(model, provider.id)
             for spelling in (provider.id, *SPELLINGS.get(provider.id, ())):
                 for name in sorted(names):
                     for day, tiers in periods:
@@ -132,17 +136,17 @@ def resolve_model(public: PublicList, provider: str, model: str) -> list[Price]:
     else:
         return []
     # Another provider's model sold here has its standard price: that is the list's own rule.
-    variants = any(found is one for one in owner.models)
+    seller = owner.id if any(found is one for one in owner.models) else ""
     return [
         Price(SOURCE, public.version, provider, model, day, tiers, f"by rule, as {found.id}")
-        for day, tiers in _read_periods(found, variants=variants)
+        for day, tiers in _read_periods(found, seller)
     ]
 
 
 def _resolve_fine_tuned(public: PublicList, provider: str, model: str, base: str) -> list[Price]:
     """The prices of a fine-tuned model, never those of what it was tuned from, which are lower."""
     tiers: dict[str, tuple[Band, ...]] = {}
-    for tier in (STANDARD, "batch"):
+    for tier in (STANDARD, BATCH):
         prices = find_fine_tuned(model, tier)
         if prices is None:
             return []
@@ -164,14 +168,20 @@ def read_standard(public: PublicList, day: date) -> dict[tuple[str, str], Mappin
     return found
 
 
-def _read_periods(model: Any, *, variants: bool) -> list[tuple[date, Tiers]]:
-    """What a model costs by tier, once for every stretch of days on which it is the same."""
-    offered = sorted({tier for tier, _ in _read_variants(model)}) if variants else []
+def _read_periods(model: Any, seller: str) -> list[tuple[date, Tiers]]:
+    """What a model costs by tier, once for every stretch of days on which it is the same.
+
+    `seller` is the list's name of who offers the tiers, empty where only the standard one is known.
+    """
+    offered = sorted({tier for tier, _ in _read_variants(model)}) if seller else []
+    batched = find_batched(seller, model.id)
     found: list[tuple[date, Tiers]] = []
     before: Tiers | None = None
     for day in _change_dates(model):
         # A tier that ends is said to cost the standard, or its last price would go on.
         tiers = _read_tiers(model, day, offered, frozenset(before or ()))
+        if tiers is not None and batched is not None:
+            tiers = {**tiers, BATCH: (Band(0, fill_rates({"input": batched})),)}
         if tiers is not None and tiers != before:
             found.append((day, tiers))
         before = tiers
