@@ -8,6 +8,7 @@ does no waiting of its own, so that sync and async shells share it; it does not 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from opentelemetry import context as otel
@@ -40,6 +41,8 @@ CALL = otel.create_key("watchpost-call")
 
 _TOKEN_BYTES = 5
 _CHUNK_BYTES = 1000
+# An answer in more parts (log-probabilities are that) is read about as soon as it is copied.
+_MOST_PARTS = 300
 
 
 class Call:
@@ -47,9 +50,9 @@ class Call:
 
     __slots__ = (
         *("body", "chunks", "context", "policy", "provider", "retries", "rulings", "runtime"),
-        *("scope", "server", "span", "streaming", "_answer", "_blocked", "_ended", "_error"),
-        *("_first_ns", "_kept", "_name", "_origin", "_result", "_started_ns", "_stream_end"),
-        *("_unread", "_weight"),
+        *("scope", "server", "span", "streaming", "_answer", "_blocked", "_ended", "_error_type"),
+        *("_first_ns", "_http_status", "_kept", "_name", "_origin", "_result", "_started_ns"),
+        *("_stream_end", "_unread", "_weight"),
     )
 
     def __init__(
@@ -75,7 +78,8 @@ class Call:
         self._answer: Any = None
         self._unread: Any = None
         self._first_ns = 0
-        self._error: BaseException | None = None
+        self._error_type = ""
+        self._http_status = 0
         self._blocked = self._ended = False
         self._stream_end = ""
         self._weight = 0
@@ -172,13 +176,17 @@ class Call:
         if result is not None and self.span.is_recording():
             self._answer = result
             with SHIELD:
-                if self.provider.reads_snapshots:
-                    # Reading takes several times as long as this, and can be done elsewhere.
-                    self._unread, weight = snapshot(result, opened=True)
-                    self._weight += weight
-                else:
-                    self._result = self.provider.read_result(result)
+                self._keep_answer(result)
         self.end()
+
+    def _keep_answer(self, result: Any) -> None:
+        if self.provider.reads_snapshots:
+            # Reading takes several times as long as this, and can be done elsewhere.
+            with suppress(OverflowError, RecursionError):
+                self._unread, weight = snapshot(result, most_opened=_MOST_PARTS)
+                self._weight += weight
+                return
+        self._result = self.provider.read_result(result)
 
     def end(self, error: BaseException | None = None, *, closed: bool = False) -> None:
         """End the span with what was seen. Only the first call counts."""
@@ -187,30 +195,34 @@ class Call:
         self._ended = True
         if isinstance(error, GeneratorExit):
             error, closed = None, True
-        self._error = error
         if closed:
             self._stream_end = "closed"
         elif error is not None and self.chunks:
             self._stream_end = "error"
         with SHIELD:
-            self._describe()
+            self._describe(error)
         with SHIELD:
             self.span.end(end_time=self.runtime.clock())
 
-    def _describe(self) -> None:
+    def _describe(self, error: BaseException | None) -> None:
         if self.scope is not None:
             known = self._result.id if self._result else get(self._unread, "id", "")
             self.scope.count_generation(known, self._answer)
         self._answer = None
         if not self.span.is_recording():
             return
-        if self._error is not None:
-            mark_error(self.span, self._error, self.runtime)
+        if error is not None:
+            # The error itself is not kept: it holds the frames, and what was in them.
+            self._error_type = name_error(error)
+            mark_error(self.span, error, self.runtime)
+            with SHIELD:
+                self._http_status = _http_status(error)
         if self.rulings:
             from watchpost.screening.decision import verdict_attributes
 
+            now_ns = self.runtime.clock()
             for ruling in self.rulings:
-                self.span.add_event(names.VERDICT_EVENT, verdict_attributes(ruling))
+                self.span.add_event(names.VERDICT_EVENT, verdict_attributes(ruling), now_ns)
         weight = self._weight + _CHUNK_BYTES * len(self.chunks)
         if self._result is not None and self._result.usage is not None:
             weight += _TOKEN_BYTES * self._result.usage.output_tokens
@@ -225,7 +237,6 @@ class Call:
                 result = self.provider.read_stream(self.chunks)
             elif self._unread is not None and result is None:
                 result = self.provider.read_result(self._unread)
-        error = self._error
         first_ns = self._first_ns
         generation = Generation(
             operation=self.provider.operation,
@@ -237,8 +248,8 @@ class Call:
             streaming=self.streaming,
             time_to_first_token_s=(first_ns - self._started_ns) / 1e9 if first_ns else None,
             retries=self.retries,
-            error_type=name_error(error) if error is not None else "",
-            http_status=_http_status(error),
+            error_type=self._error_type,
+            http_status=self._http_status,
             stream_end=self._stream_end,
             blocked=self._blocked,
             guard_action=self._worst_action(),
@@ -313,7 +324,7 @@ def _answers(decision: Decision) -> Visit:
     return lambda text: next(texts) if text else text
 
 
-def _http_status(error: BaseException | None) -> int:
+def _http_status(error: BaseException) -> int:
     """The status an error tells, or the one it was raised from, where a client wraps errors."""
     return _own_status(error) or _own_status(getattr(error, "__cause__", None))
 

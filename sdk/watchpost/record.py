@@ -20,11 +20,14 @@ Attribute = str | bool | int | float | Sequence[str]
 Message = Mapping[str, Any]
 Part = Mapping[str, Any]
 
-_FIELDS = "__pydantic_fields__"  # what a pydantic model's class has
+# What the class of a pydantic model has, of its second version and of its first.
+_FIELDS = ("__pydantic_fields_set__", "__fields_set__")
 _SCALARS = frozenset({int, float, bool, type(None)})
 # What is no generation; a moderation judges texts and makes none.
 _KINDS = {names.EMBEDDINGS: names.EMBEDDING, names.MODERATION: names.GUARD}
 _ABSENT = ("Omit", "NotGiven")  # what clients put where nothing was given
+# What a dictionary or list weighs beside its strings.
+_CONTAINER_BYTES = 200
 TEXT_CHARACTERS = 200_000
 """A longer text of a message is cut, with a mark that says how much is missing."""
 
@@ -204,27 +207,32 @@ def cut(text: str) -> str:
     return f"{text[:TEXT_CHARACTERS]}[cut: {len(text) - TEXT_CHARACTERS} characters]"
 
 
-def snapshot(value: Any, *, opened: bool = False) -> tuple[Any, int]:
+def snapshot(value: Any, *, most_opened: int = 0) -> tuple[Any, int]:
     """A copy that a caller's later `append` does not reach, and about how many bytes it holds.
 
-    Strings and foreign objects are shared; with `opened` a pydantic model becomes a dictionary of
-    its fields, with none of its own code run.
+    Strings and foreign objects are shared. With `most_opened` a pydantic model becomes a dictionary
+    of its fields, with none of its own code run; raises OverflowError where there are more
+    containers than that.
     """
-    weight = 0
+    weight = containers = 0
 
     def copy(value: Any) -> Any:
-        nonlocal weight
+        nonlocal weight, containers
         kind = type(value)
-        if kind is dict:
-            found = value.copy()
-        elif kind is str:
+        if kind is str:
             weight += len(value)
             return value
+        if kind in _SCALARS:
+            return value
+        containers += 1
+        if most_opened and containers > most_opened:
+            raise OverflowError
+        weight += _CONTAINER_BYTES
+        if kind is dict:
+            found = value.copy()
         elif kind is list or kind is tuple:
             return [copy(item) for item in value]
-        elif kind in _SCALARS:
-            return value
-        elif opened and hasattr(kind, _FIELDS):
+        elif most_opened and (hasattr(kind, _FIELDS[0]) or hasattr(kind, _FIELDS[1])):
             found = {**vars(value), **(getattr(value, "__pydantic_extra__", None) or {})}
         elif isinstance(value, Mapping):
             found = {key: value[key] for key in value}

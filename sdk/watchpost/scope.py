@@ -198,20 +198,21 @@ class Scope:
         output = settle_scope(self, output, failed=error is not None)
         kept, weight = snapshot(output) if self.runtime.content else (None, 0)
         weight += self.weight + _weigh(self.documents)
-        defer(self.span, lambda: self._attributes(kept, error), weight)
+        # Its name alone: an error that waits to be exported would hold its frames so long.
+        failed = name_error(error) if error is not None else ""
+        defer(self.span, lambda: self._attributes(kept, failed), weight)
 
-    def _attributes(self, output: Any, error: BaseException | None) -> dict[str, Attribute]:
+    def _attributes(self, output: Any, failed: str) -> dict[str, Attribute]:
         if self.generation is not None:
             from watchpost.recorded import generation_attributes
 
-            failed = name_error(error) if error is not None else ""
             generation = replace(self.generation, error_type=failed)
             return generation_attributes(generation, self.runtime, self.started_ns)
         documents = self.documents if self.runtime.content else []
         found = describe_kind(self.kind, self.name, self.inputs, output, documents)
         found.update(origin_attributes(self.origin))
-        if error is not None:
-            found[names.ERROR_TYPE] = name_error(error)
+        if failed:
+            found[names.ERROR_TYPE] = failed
         return found
 
 
@@ -379,9 +380,13 @@ def make_settings(name: str, kind: str, policy: Policy | None, **changes: Any) -
 
 def mark_error(span: trace.Span, error: BaseException, runtime: Runtime) -> None:
     """Say on a span that it failed; what the error says only where content is kept."""
-    span.set_status(Status(StatusCode.ERROR, str(error) if runtime.content else None))
-    if runtime.content and isinstance(error, Exception):
-        span.record_exception(error)
+    told = None
+    if runtime.content:
+        with SHIELD:  # How an exception is written is its author's code.
+            told = str(error)
+    span.set_status(Status(StatusCode.ERROR, told))
+    if told is not None and isinstance(error, Exception):
+        span.record_exception(error, timestamp=runtime.clock())
 
 
 def _weigh(documents: list[Document]) -> int:

@@ -6,6 +6,7 @@ import json
 from decimal import Decimal
 
 import pytest
+from pydantic import BaseModel
 
 from watchpost import attributes as names
 from watchpost.record import (
@@ -84,7 +85,29 @@ def test_a_snapshot_is_out_of_reach(kind: type) -> None:
     inner["text"] = "changed"
     inner["list"].append(2)  # type: ignore[attr-defined]
     assert copied == [{"text": "a", "list": [1]}, "bcd"]
-    assert weight == 4
+    assert weight == 4 + 3 * 200
+
+
+class Said(BaseModel, extra="allow"):
+    """An answer, as clients have them."""
+
+    text: str
+    parts: list[dict[str, str]]
+
+
+def test_an_opened_snapshot_holds_every_field_of_a_model_and_what_has_no_field() -> None:
+    said = Said.model_validate({"text": "a", "parts": [{"b": "c"}], "more": {"d": 1}})
+    copied, _ = snapshot([said], most_opened=9)
+    said.parts[0]["b"] = "changed"
+    assert copied == [{"text": "a", "parts": [{"b": "c"}], "more": {"d": 1}}]
+    assert snapshot(said)[0] is said
+
+
+def test_a_model_in_more_parts_than_are_worth_opening_is_not_opened() -> None:
+    said = Said(text="a", parts=[{}] * 8)
+    assert snapshot(said, most_opened=10)[0]["text"] == "a"
+    with pytest.raises(OverflowError):
+        snapshot(said, most_opened=9)
 
 
 def test_what_json_cannot_say_is_named_by_its_type_and_not_asked() -> None:

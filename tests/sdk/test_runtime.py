@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from opentelemetry.trace import StatusCode
 
 import watchpost
 from watchpost import providers
@@ -79,6 +80,24 @@ def test_an_observed_function_runs_whatever_happens_to_its_span(
 
     assert answer("q") == "q"
     assert len(recorder.spans) == 1
+
+
+def test_an_error_that_cannot_be_written_costs_its_words_alone(
+    recorder: Any, production: Any
+) -> None:
+    class MuteError(Exception):
+        def __str__(self) -> str:
+            raise ZeroDivisionError
+
+    @watchpost.observe("fails")
+    def fail() -> None:
+        raise MuteError
+
+    with pytest.raises(MuteError):
+        fail()
+    span = recorder.named("fails")
+    assert span.status.status_code is StatusCode.ERROR
+    assert span.attributes["error.type"].endswith("MuteError")
 
 
 def test_in_tests_the_shield_lets_through(recorder: Any) -> None:

@@ -152,10 +152,12 @@ def test_content_can_be_left_out(client: Any) -> None:
 def test_verdicts_and_scores_are_seen(client: Any) -> None:
     guard = FakeGuard("topic", words=["weather"])
     policy = watchpost.Policy(flag=[guard], directions={"topic": "input"})
-    with capture(policy=policy) as seen, watchpost.span("desk"):
+    clock = FrozenClock()
+    with capture(policy=policy, clock=clock) as seen, watchpost.span("desk"):
         ask(client, "the weather")
         watchpost.score("helpful", True)
     (verdict,) = seen.verdicts
+    assert [event.timestamp for span in seen.spans for event in span.events] == [clock()]
     assert verdict["watchpost.guard.name"] == "topic"
     assert verdict["watchpost.guard.tripped"] is True
     (score,) = seen.scores
