@@ -1,9 +1,9 @@
 """What is read, and how long it takes: bytes a span, and every query cold and warm, at ten million.
 
-Fills an embedded store with a month of generated traffic through the real views, settles and closes
-its hours, waits for the merges, and prints: bytes on disk a span beside content; content by its raw
-size, with the gzip ratio of its text; and the latency of the questions people ask, of every query
-of the page and of every Grafana panel.
+Fills an embedded store with a month of generated traffic through the real views, settles it,
+closes its hours and days, waits for the merges, and prints: bytes on disk a span beside content;
+content by its raw size, with the gzip ratio of its text; and the latency of the questions people
+ask, of every query of the page and of every Grafana panel.
 
     python benchmarks/queries.py [--quick] [--json] [--store DIRECTORY]
 
@@ -35,7 +35,9 @@ import clickhouse_connect
 from reading import generated_spans
 from reading.questions import Question, list_questions
 
+from watchpost_collector.query.session import Limits
 from watchpost_collector.store.client import DATABASE, Rows, Store, open_store
+from watchpost_collector.store.days import close_days
 from watchpost_collector.store.migrate import migrate
 from watchpost_collector.store.prices.book import PriceBook
 from watchpost_collector.store.rollup import close_hours
@@ -70,7 +72,12 @@ class MeasuredReader:
 
     def __init__(self, dsn: str) -> None:
         # Two cores, and no memory of which granules matched before.
-        settings = {"use_query_condition_cache": 0, "max_threads": 2, "log_queries": 0}
+        settings = {
+            **Limits().as_settings(),
+            "use_query_condition_cache": 0,
+            "max_threads": 2,
+            "log_queries": 0,
+        }
         self._client = clickhouse_connect.get_client(dsn=dsn, settings=settings)
         self._client.command(f"use {DATABASE}")
 
@@ -97,6 +104,7 @@ def fill(directory: Path, spans: int) -> None:
         print(f"\r{(first + count) * 4:,} spans", end="", file=sys.stderr, flush=True)
     PriceBook(store).resolve()
     close_hours(store)
+    close_days(store)
     _wait_for_merges(store)
     print(file=sys.stderr)
     store.close()

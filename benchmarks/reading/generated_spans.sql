@@ -21,6 +21,7 @@ with
         'watchpost.guard.probability', toString(round(probability, 4)), 'watchpost.guard.threshold', '0.95',
         'watchpost.guard.duration_ms', toString(round(2 + 9 * u(guard), 3)), 'watchpost.guard.revision', 'embedded-1') as verdict
 select
+    1 as weight, 1 as span_weight,
     project, {segment:String} as spool_segment, trace_id, span_of(place) as span_id,
     multiIf(place = 1, '', stacked and place = 4, span_of(3), span_of(1)) as parent_span_id,
     fromUnixTimestamp64Nano(toInt64(begin + place * 1000000 + multiIf(place = 1, 0, stacked and place = 4, 2e6, place * 2e8 + 1e8 * u('late'))), 'UTC') as start,

@@ -15,6 +15,7 @@ from typing import Any
 
 from watchpost_collector.page import queries, trace
 from watchpost_collector.page.filters import RANGES, Filters, Window, bind, choose_window
+from watchpost_collector.page.reading import choose_query
 from watchpost_collector.page.trace_list import read_page
 from watchpost_dashboards.panels import OVERVIEW, VARIABLES
 
@@ -40,9 +41,10 @@ where start >= fromUnixTimestamp64Milli({since:Int64}, 'UTC') and value != ''
 group by value order by spans desc limit 20
 """
 FACET_KEYS = """
-select arrayJoin(mapKeys(attributes)) as key, count() as spans from watchpost.spans
-where start >= fromUnixTimestamp64Milli({since:Int64}, 'UTC')
-group by key order by spans desc limit 100
+select arrayJoin(splitByChar('\n', names)) as key, sum(found) as spans from (
+    select attribute_names as names, count() as found from watchpost.spans
+    where start >= fromUnixTimestamp64Milli({since:Int64}, 'UTC') group by names)
+where key != '' group by key order by spans desc limit 100
 """
 FACETED = ("app.tenant", "http.route", "app.request.id")
 # How often a word comes decides what a search costs: in hardly any row, in some, in most.
@@ -105,9 +107,9 @@ def _list_page(extent: tuple[int, int]) -> Iterator[Question]:
         window = _window(filters, extent)
         bound = bind(filters, window)
         for query, sql in queries.ALL.items():
-            if "{trace:" in sql or query.endswith("_HOURLY"):
+            if "{trace:" in sql or query.endswith(("_HOURLY", "_DAILY")):
                 continue
-            chosen = queries.ALL.get(f"{query}_HOURLY", sql) if window.hourly else sql
+            chosen = choose_query(query, window)
             yield Question(group, query.lower(), partial(_ask, chosen, bound), FAST_MS)
         narrowed: tuple[dict[str, str], ...] = (
             {}, {"project": PROJECT}, {"service": "shop-search"}, {"model": "gpt-4.1"},

@@ -5,8 +5,8 @@
 `written` (in the file, not on the disk), `synced` (on the disk, not acknowledged), `sealed`,
 `before_insert` (nothing sent), `after_insert` (its rows are in, its file still stands),
 `half_settled` (rows in, prices not resolved), `before_delete` (digests kept, file stands),
-`half_split` (children written, parent stands), `half_closed` (an hour is counted, not marked).
-Unset, a point costs one dictionary lookup. This file knows nothing of what surrounds a point.
+`half_split` (children written, parent stands), `half_closed` (an hour or a day is counted, not
+marked). Unset, a point costs one dictionary lookup. This file knows nothing of what surrounds one.
 """
 
 from __future__ import annotations

@@ -4,15 +4,22 @@ views only; time and variables are Grafana's macros, so a person's choice is nev
 from dataclasses import dataclass
 from typing import Literal
 
-# A range up to two days is read from the rows themselves, a longer one from the hourly rollups, in
-# whole hours. The other half of the union reads nothing: its condition is a constant.
+# A range up to two days is read from the rows themselves, a longer one from the rollups: in whole
+# hours, and calls over more than two weeks in whole days. What is not meant reads nothing: its
+# condition is a constant.
 _LONG = "$__toTime - $__fromTime > 172800"
+_DAYS = "$__toTime - $__fromTime > 1209600"
 _CHOSEN = """
   AND $__conditionalAll(project IN (${project:singlequote}), $project)
   AND $__conditionalAll(service IN (${service:singlequote}), $service)
   AND $__conditionalAll(environment IN (${environment:singlequote}), $environment)"""
 _MOMENTS = f"NOT ({_LONG}) AND $__timeFilter(start){_CHOSEN}"
 _HOURS = f"({_LONG}) AND hour >= toStartOfHour($__fromTime) AND hour <= $__toTime{_CHOSEN}"
+_HOURS_OR_DAYS = (
+    f"({_LONG}) AND if({_DAYS}, by_day, by_hour)"
+    f" AND hour >= if({_DAYS}, toStartOfDay($__fromTime, 'UTC'), toStartOfHour($__fromTime))"
+    f" AND hour <= $__toTime{_CHOSEN}"
+)
 
 # Each measure of calls and of checks: from the rows, each by its weight, and from the hours.
 _CALLS = {
@@ -36,8 +43,14 @@ _CHECKS = {
     "tripped": ("sumIf(u.weight, u.tripped)", "sum(u.tripped)"),
     "failures": ("sumIf(u.weight, u.failed)", "sum(u.failed)"),
 }
-_CALL_TABLES = ("generations", "usage_hourly")
+_CALL_TABLES = ("generations", "usage_rolled")
 _CHECK_TABLES = ("verdicts", "guards_hourly")
+# The day that runs is read by its hours: it is one point like the others.
+_INTERVALS = {
+    "usage_rolled": f"if({_DAYS}, toStartOfDay(hour), $__timeInterval(hour))",
+    "guards_hourly": "$__timeInterval(hour)",
+}
+_ROLLED = {"usage_rolled": _HOURS_OR_DAYS, "guards_hourly": _HOURS}
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +74,7 @@ def _either(
         f"SELECT {key}{', '.join(f'{pair[which]} AS {name}' for name, pair in measures.items())}\n"
         f"FROM watchpost.{table} AS u\nWHERE {where}"
         for which, (table, key, where) in enumerate(
-            zip(tables, keys, (_MOMENTS, _HOURS), strict=True)
+            zip(tables, keys, (_MOMENTS, _ROLLED[tables[1]]), strict=True)
         )
     )
     grouped = "\nGROUP BY time, series" if keys[0] else ""
@@ -76,7 +89,7 @@ def _over_time(
 ) -> str:
     keys = (
         f"$__timeInterval(start) AS time, {by} AS series, ",
-        f"$__timeInterval(hour) AS time, {by} AS series, ",
+        f"{_INTERVALS[tables[1]]} AS time, {by} AS series, ",
     )
     found = _either(tables, keys, {name: measures[name]})
     return f"SELECT * FROM (\n{found}\n) ORDER BY time"  # noqa: S608
@@ -105,10 +118,10 @@ FROM watchpost.generations
 WHERE {_MOMENTS} AND status = 'error'
 GROUP BY time, series
 UNION ALL
-SELECT $__timeInterval(hour) AS time, kind AS series, sum(found) AS errors
-FROM watchpost.usage_hourly
+SELECT {_INTERVALS["usage_rolled"]} AS time, kind AS series, sum(found) AS errors
+FROM watchpost.usage_rolled
 ARRAY JOIN mapKeys(error_types) AS kind, mapValues(error_types) AS found
-WHERE {_HOURS}
+WHERE {_HOURS_OR_DAYS}
 GROUP BY time, series
 ) ORDER BY time"""  # noqa: S608
 

@@ -47,6 +47,7 @@ def _compare_sums(query: Query, project: str, stored: list[Request]) -> Iterator
         "verdicts": ("count()", (verdicts,)),
         "generations": ("count(), sum(input_tokens)", (spans, tokens)),
         "usage_hourly": ("sum(calls), sum(input_tokens)", (spans, tokens)),
+        "usage_daily": ("sum(calls), sum(input_tokens)", (spans, tokens)),
     }
     for table, (what, wanted) in checks.items():
         [row] = query(f"SELECT {what} FROM watchpost.{table} {where}")
@@ -54,6 +55,7 @@ def _compare_sums(query: Query, project: str, stored: list[Request]) -> Iterator
         if counted != wanted:
             yield f"{table}: {what} is {counted}, should be {wanted}"
     [(calls,)] = query(f"SELECT sum(cost) FROM watchpost.generations {where}")
-    [(hours,)] = query(f"SELECT sum(cost) FROM watchpost.usage_hourly {where}")
-    if abs(float(calls or 0) - float(hours or 0)) > 1e-9:
-        yield f"cost: {calls} by calls and {hours} by hours"
+    for by in ("hourly", "daily"):
+        [(rolled,)] = query(f"SELECT sum(cost) FROM watchpost.usage_{by} {where}")
+        if abs(float(calls or 0) - float(rolled or 0)) > 1e-9:
+            yield f"cost: {calls} by calls and {rolled} {by}"

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from watchpost_collector.page.filters import (
+    DAY_S,
     HOUR_S,
     RANGES,
     Filters,
@@ -68,6 +69,15 @@ def test_all_reaches_from_the_first_to_the_last_moment() -> None:
     window = choose_window(Filters(range="all"), (1_000, 5_000), NOW_MS)
     assert (window.since_ms, window.until_ms) == (1_000, 5_001)
     assert window.buckets_ms() == [0]
+
+
+def test_what_is_shown_by_days_begins_with_a_day_and_is_read_by_days() -> None:
+    first_ms = NOW_MS - 30 * DAY_S * 1000
+    window = choose_window(Filters(range="all"), (first_ms, NOW_MS), NOW_MS)
+    assert window.daily
+    assert window.since_ms % (DAY_S * 1000) == 0
+    assert 0 <= first_ms - window.since_ms < DAY_S * 1000
+    assert not choose_window(Filters(range="14d"), (first_ms, NOW_MS), NOW_MS).daily
 
 
 def test_paging_reads_one_row_more_than_it_shows() -> None:

@@ -13,6 +13,8 @@ from store_segments import make_call, name_segment, pack_segment
 from watchpost_collector.erasure.subject import hash_id
 from watchpost_collector.store import erase, personal
 from watchpost_collector.store.client import Store
+from watchpost_collector.store.days import close_days
+from watchpost_collector.store.rollup import close_hours, declare_segments
 from watchpost_collector.store.settle import settle
 
 MESSAGES = {"gen_ai__input__messages": '[{"role":"user","content":"a canary"}]'}
@@ -191,6 +193,31 @@ def test_another_project_is_left_alone(store: Store) -> None:
 
     assert place.traces("spans") == set()
     assert other.traces("spans") == other.traces("content") == {"a6"}
+
+
+def test_a_dimension_that_names_somebody_goes_from_hours_and_days_and_the_sums_stay(
+    store: Store,
+) -> None:
+    place = Place(store)
+    declare_segments(store, ["user_id", "plan"])
+    segments = {"watchpost__segment__user_id": "ann", "watchpost__segment__plan": "pro"}
+    start_ms = -20 * DAY_MS
+    place.add([make_call(trace_id="b7" * 16, user__id="ann", start_ms=start_ms, **segments)])
+    close_hours(store)
+    close_days(store)
+    place.remember("user", "ann")
+
+    # Before anything is counted again the rows that were counted name nobody.
+    assert place.carry_out()["usage_closed"] == 2
+    kept = "select toString(segments) from watchpost.usage_closed where project = {p:String}"
+    assert {plan for (plan,) in place.ask(kept)} == {"{'plan':'pro'}"}
+    for _ in range(2):
+        for view in ("usage_hourly", "usage_daily"):
+            sums = f"sum(calls) from watchpost.{view} where project = {{p:String}} group by 1"
+            assert place.ask(f"select toString(segments), {sums}") == [("{'plan':'pro'}", 1)]
+        close_hours(store)
+        close_days(store)
+    declare_segments(store, [])
 
 
 def test_no_mutation_and_no_table_keeps_the_id(store: Store) -> None:

@@ -13,6 +13,7 @@ from store_segments import make_call, name_segment, pack_segment
 from watchpost_collector.access.projects import DEFAULT_DAYS, EVERY, Projects, Rules
 from watchpost_collector.otlp.envelope import Letter, frame_head
 from watchpost_collector.store.client import Store
+from watchpost_collector.store.days import close_days
 from watchpost_collector.store.retention import TABLES, apply_retention, read_frontier, write_ttl
 from watchpost_collector.store.rollup import close_hours
 from watchpost_collector.store.settle import settle
@@ -91,13 +92,18 @@ def count(store: Store, project: str, *tables: str) -> dict[str, int]:
 
 
 def hourly(store: Store, project: str) -> tuple[int, int]:
-    """Calls and input tokens of a project, by the hourly view."""
-    sql = (
-        "select sum(calls), sum(input_tokens) from watchpost.usage_hourly "
-        "where project = {p:String}"
-    )
-    [row] = store.query(sql, {"p": project})
-    return row[0], row[1]
+    """Calls and input tokens of a project, by the hourly view and, alike, by the daily one."""
+    close_days(store)
+    found = [
+        store.query(
+            f"select sum(calls), sum(input_tokens) from watchpost.{view} "
+            "where project = {p:String}",
+            {"p": project},
+        ).rows[0]
+        for view in ("usage_hourly", "usage_daily")
+    ]
+    assert found[0] == found[1]
+    return found[0][0], found[0][1]
 
 
 def test_what_is_too_old_goes_by_project_and_kind_and_the_rest_stays(
@@ -227,7 +233,8 @@ def test_rollups_live_longer_than_spans_and_go_in_their_time(
         {"p": project},
     )
     store.command("optimize table watchpost.usage_closed final")
-    assert count(store, project, "usage_closed") == {"usage_closed": 1}
+    # Its hour and its day.
+    assert count(store, project, "usage_closed") == {"usage_closed": 2}
     assert hourly(store, project) == (1, 100)
 
 

@@ -9,7 +9,7 @@ import pytest
 from watchpost_dashboards.overview import PROVISIONED, build_overview
 from watchpost_dashboards.panels import OVERVIEW, VARIABLES
 
-SHORT_H, LONG_H = 1, 72
+SHORT_H, LONG_H, MONTH_H = 1, 72, 720
 
 
 def expand(sql: str, *, chosen: bool, hours: int = SHORT_H) -> str:
@@ -45,7 +45,9 @@ def test_every_panel_asks_the_provisioned_data_source() -> None:
     assert set(re.findall(r'"uid": "([^"]*)"', text)) == {"watchpost", "watchpost-overview"}
 
 
-@pytest.mark.parametrize("hours", [SHORT_H, LONG_H], ids=["an hour", "three days"])
+@pytest.mark.parametrize(
+    "hours", [SHORT_H, LONG_H, MONTH_H], ids=["an hour", "three days", "a month"]
+)
 @pytest.mark.parametrize("chosen", [False, True], ids=["everything", "one service"])
 @pytest.mark.parametrize("panel", OVERVIEW, ids=lambda panel: panel.title)
 def test_every_panel_query_answers_with_the_traffic_that_was_sent(
@@ -58,14 +60,14 @@ def test_every_panel_query_answers_with_the_traffic_that_was_sent(
     assert any(value not in (0, None, "") for row in rows for value in row)
 
 
-def test_a_panel_sums_the_same_from_the_hours_as_from_the_rows(server, shop_traffic) -> None:
+def test_a_panel_sums_the_same_from_hours_and_days_as_from_the_rows(server, shop_traffic) -> None:
     by_title = {panel.title: panel.sql for panel in OVERVIEW}
     for title in ("Calls", "Cost", "Unpriced calls", "Guards tripped"):
-        short, long = (
+        short, long, longest = (
             server.query(expand(by_title[title], chosen=True, hours=hours))
-            for hours in (SHORT_H, LONG_H)
+            for hours in (SHORT_H, LONG_H, MONTH_H)
         )
-        assert short == long
+        assert short == long == longest
 
 
 @pytest.mark.parametrize("name", VARIABLES)

@@ -25,6 +25,7 @@ from watchpost_collector.erasure.subject import Remembered, Subject, hash_id, lo
 from watchpost_collector.private_files import make_private
 from watchpost_collector.store import disk, erase, personal
 from watchpost_collector.store.client import Store, StoreUnavailable
+from watchpost_collector.store.days import close_days
 from watchpost_collector.store.rollup import close_hours
 
 log = logging.getLogger(__name__)
@@ -201,6 +202,7 @@ class Eraser:
             erase.forget_choice(store)
             # Hours that were counted with a dimension that named somebody are counted again.
             close_hours(store)
+            close_days(store)
             disk.apply_masks(store)
             disk.wait_until_clean(store, names)
         finally:

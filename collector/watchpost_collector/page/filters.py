@@ -83,6 +83,11 @@ class Window:
         """Whether it is read from the hourly rollups."""
         return self.until_ms - self.since_ms > HOURLY_FROM_S * 1000
 
+    @property
+    def daily(self) -> bool:
+        """Whether calls are read by the day: nothing finer is shown."""
+        return self.hourly and self.bucket_s >= DAY_S
+
     def buckets_ms(self) -> list[int]:
         """The start of every bucket in the window, as ClickHouse's toStartOfInterval cuts them."""
         step = self.bucket_s * 1000
@@ -94,7 +99,7 @@ def choose_window(
 ) -> Window:
     """The window of `filters`; `all` reaches from the first to the last stored moment.
 
-    A long window begins with an hour, because it is read in whole hours.
+    A long window begins with an hour or a day, because it is read in whole ones.
     """
     until = (time.time_ns() // 1_000_000 if now_ms is None else now_ms) + 1
     span_s = RANGES[filters.range]
@@ -104,9 +109,11 @@ def choose_window(
         since, until = min(extent_ms[0], until - 1), max(extent_ms[1] + 1, 1)
         span_s = max((until - since) // 1000, 1)
     bucket = next((size for size in BUCKETS_S if span_s / size <= 75), BUCKETS_S[-1])
-    if Window(since, until, bucket).hourly:
-        since = since // (HOUR_S * 1000) * (HOUR_S * 1000)
-    return Window(since, until, bucket)
+    window = Window(since, until, bucket)
+    if window.hourly:
+        unit_ms = (DAY_S if window.daily else HOUR_S) * 1000
+        window = replace(window, since_ms=since // unit_ms * unit_ms)
+    return window
 
 
 def bind(filters: Filters, window: Window) -> dict[str, object]:

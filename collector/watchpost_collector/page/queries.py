@@ -1,14 +1,15 @@
 """Every SQL text the page runs, by name. Values are bound parameters, never spliced; a filter left
 empty is no filter. Tests run each of these against a migrated store.
 
-A short window is read from the calls themselves, a longer one from the hourly rollups: the same
-questions with other measures, `..._HOURLY`. Lists of traces are in `trace_queries.py`.
+A short window is read from the calls themselves, a longer one from the rollups by the hour, what is
+shown by days from those by the day: the same questions with other measures, `..._HOURLY` and
+`..._DAILY`. Lists of traces are in `trace_queries.py`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 _SINCE = "fromUnixTimestamp64Milli({since:Int64}, 'UTC')"
 _UNTIL = "fromUnixTimestamp64Milli({until:Int64}, 'UTC')"
@@ -21,6 +22,7 @@ _PICKED = """({project:String} = '' or project = {project:String})
 # Times are compared as they are stored, so that the primary key and the partitions are used.
 _MOMENTS = f"start >= {_SINCE} and start < {_UNTIL} and {_PICKED}"
 _HOURS = f"hour >= toDateTime({_SINCE}) and hour < toDateTime({_UNTIL}) and {_PICKED}"
+_DAYS = f"day >= toDateTime({_SINCE}) and day < toDateTime({_UNTIL}) and {_PICKED}"
 
 
 def _bucket(time: str) -> str:
@@ -94,6 +96,7 @@ _CALLS_HOURLY = _Source(
         "first_token_p95": _quantile(0.95, "ttft_state"),
     },
 )
+_CALLS_DAILY = replace(_CALLS_HOURLY, table="usage_daily", where=_DAYS, at=_bucket("day"))
 _CHECKS = _Source(
     "verdicts",
     _MOMENTS,
@@ -192,21 +195,26 @@ limit 20
 """  # noqa: S608
 
 
-TILES, TILES_HOURLY = _tiles(_CALLS), _tiles(_CALLS_HOURLY)
+TILES, TILES_HOURLY, TILES_DAILY = map(_tiles, (_CALLS, _CALLS_HOURLY, _CALLS_DAILY))
 GUARD_TILE, GUARD_TILE_HOURLY = _guard_tile(_CHECKS), _guard_tile(_CHECKS_HOURLY)
 _BY_MODEL = ("model", "cost", "calls", "errors")
 BY_MODEL_OVER_TIME = _over_time(_CALLS, *_BY_MODEL)
 BY_MODEL_OVER_TIME_HOURLY = _over_time(_CALLS_HOURLY, *_BY_MODEL)
+BY_MODEL_OVER_TIME_DAILY = _over_time(_CALLS_DAILY, *_BY_MODEL)
 _LATENCY = ("", "p50", "p95", "first_token_p50")
 LATENCY_OVER_TIME = _over_time(_CALLS, *_LATENCY, limit=5000)
 LATENCY_OVER_TIME_HOURLY = _over_time(_CALLS_HOURLY, *_LATENCY, limit=5000)
+LATENCY_OVER_TIME_DAILY = _over_time(_CALLS_DAILY, *_LATENCY, limit=5000)
 _BY_VERSION = ("prompt_name, prompt_version", "tokens")
 TOKENS_BY_PROMPT_OVER_TIME = _over_time(_CALLS, *_BY_VERSION)
 TOKENS_BY_PROMPT_OVER_TIME_HOURLY = _over_time(_CALLS_HOURLY, *_BY_VERSION)
-BY_MODEL = _compared(_CALLS, "model", "any(u.provider) as provider, ")
-BY_MODEL_HOURLY = _compared(_CALLS_HOURLY, "model", "any(u.provider) as provider, ")
-BY_PROMPT = _compared(_CALLS, "prompt_name, prompt_version")
-BY_PROMPT_HOURLY = _compared(_CALLS_HOURLY, "prompt_name, prompt_version")
+TOKENS_BY_PROMPT_OVER_TIME_DAILY = _over_time(_CALLS_DAILY, *_BY_VERSION)
+_MODEL = ("model", "any(u.provider) as provider, ")
+BY_MODEL, BY_MODEL_HOURLY = _compared(_CALLS, *_MODEL), _compared(_CALLS_HOURLY, *_MODEL)
+BY_MODEL_DAILY = _compared(_CALLS_DAILY, *_MODEL)
+_PROMPT = "prompt_name, prompt_version"
+BY_PROMPT, BY_PROMPT_HOURLY = _compared(_CALLS, _PROMPT), _compared(_CALLS_HOURLY, _PROMPT)
+BY_PROMPT_DAILY = _compared(_CALLS_DAILY, _PROMPT)
 BY_GUARD, BY_GUARD_HOURLY = _by_guard(_CHECKS), _by_guard(_CHECKS_HOURLY)
 
 # Choices are offered of every hour that the window touches.

@@ -63,13 +63,20 @@ def find_window(reader: Reader, filters: Filters) -> tuple[Window, bool]:
     return choose_window(filters, extent), bool(spans["any_span"])
 
 
+def choose_query(name: str, window: Window) -> str:
+    """The text that answers a question of `queries.ALL` from as few rows as the window allows."""
+    endings = ["_DAILY"] * window.daily + ["_HOURLY"] * window.hourly + [""]
+    chosen = next(name + end for end in endings if name + end in queries.ALL)
+    return str(queries.ALL[chosen])
+
+
 def read_overview(reader: Reader, filters: Filters) -> Overview:
     """Run the overview's queries, one after the other."""
     window, stored = find_window(reader, filters)
     bound = bind(filters, window)
 
     def read(name: str) -> list[Row]:
-        return read_rows(reader, queries.ALL[f"{name}_HOURLY" if window.hourly else name], bound)
+        return read_rows(reader, choose_query(name, window), bound)
 
     [tiles] = read("TILES")
     [guard_tile] = read("GUARD_TILE")

@@ -3,11 +3,16 @@ the newest are nearly always among the last minutes. Knows the queries, not how 
 
 from __future__ import annotations
 
+from collections import defaultdict
+
 from watchpost_collector.page import trace_queries
 from watchpost_collector.page.filters import PAGE_ROWS, Filters, Window, bind
 from watchpost_collector.page.reading import Reader, Row, read_rows
 
 _FIRST_WIDTH_MS = 900_000
+# What has to fulfil something is looked for in more at once: another question costs as much again.
+# Not so a text: that takes longer the more of it is read.
+_FIRST_WIDTH_NARROWED_MS = 4 * _FIRST_WIDTH_MS
 _GROWTH, _MOST_GROWTH = 8, 64
 # A window is searched so much further back, to tell a trace's beginning from its middle: one that
 # pauses for longer between two spans may be listed by its later part.
@@ -26,13 +31,18 @@ def read_page(reader: Reader, filters: Filters, window: Window) -> list[Row]:
         "first": min(moments),
         "last": max(moments),
     }
-    return read_rows(reader, trace_queries.SHOWN, bound)
+    known: dict[str, Row] = defaultdict(dict)
+    for sql in (trace_queries.CALLED, trace_queries.JUDGED):
+        for row in read_rows(reader, sql, bound):
+            known[row["trace_id"]].update(row)
+    shown = read_rows(reader, trace_queries.SHOWN, bound)
+    return [{**trace_queries.WITHOUT, **row, **known[row["trace_id"]]} for row in shown]
 
 
 def _find(reader: Reader, filters: Filters, window: Window) -> list[Row]:
     names, needle = choose_narrowings(filters)
     sql = trace_queries.write_matching(names)
-    width = _FIRST_WIDTH_MS
+    width = _FIRST_WIDTH_NARROWED_MS if names and not needle else _FIRST_WIDTH_MS
     while True:
         edge = window.until_ms - width
         whole = edge - _MARGIN_MS <= window.since_ms

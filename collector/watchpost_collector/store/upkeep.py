@@ -1,7 +1,7 @@
 """The store as the flusher uses it: insert a segment, then settle and price what it brought.
 
-Also the one background thread that closes past hours. It ties the other files of this folder
-together and decides when they run; it does not know how any of them works.
+Also the one background thread that closes past hours and days. It ties the other files of this
+folder together and decides when they run; it does not know how any of them works.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from pathlib import Path
 
 from watchpost_collector import fault
 from watchpost_collector.otlp.signals import TRACES, read_signal
-from watchpost_collector.store import rollup, settle
+from watchpost_collector.store import days, rollup, settle
 from watchpost_collector.store.client import SegmentCount, Store
 from watchpost_collector.store.estimates import Estimates
 from watchpost_collector.store.prices.book import PriceBook
@@ -108,6 +108,7 @@ class Upkeep:
                 if self._store.embedded:
                     put_merges_last()
                 self._try(lambda: rollup.close_hours(self._store, quiet_s=rollup.QUIET_S))
+                self._try(lambda: days.close_days(self._store))
                 self._try(self._look_for_unpriced)
                 close_at = time.monotonic() + _EVERY_S
             elif self.prices.take_alarm():

@@ -7,7 +7,9 @@ create table if not exists {database}.hours {on_cluster}
 (
     hour DateTime('UTC'),
     touched SimpleAggregateFunction(max, DateTime64(6, 'UTC')),
-    closed SimpleAggregateFunction(max, DateTime64(6, 'UTC'))
+    closed SimpleAggregateFunction(max, DateTime64(6, 'UTC')),
+    -- When its day was last put together from the closings of its hours, and from which of this one.
+    in_day SimpleAggregateFunction(max, Tuple(at DateTime64(6, 'UTC'), closed DateTime64(6, 'UTC')))
 )
 engine = {replicated}AggregatingMergeTree
 order by hour
@@ -28,6 +30,25 @@ select hour, max(closed) as closed from {database}.hours group by hour having cl
 
 create view if not exists {database}.open_hours {on_cluster} as
 select hour from {database}.hours group by hour having max(closed) <= max(touched);
+
+-- Days: a past day without an open hour is put together from its hours and kept beside them, a seventh of
+-- the rows, as the row of its first hour. It is read as long as its hours have no other closings: a late
+-- call, which opens an hour, takes the day out of the reading at the same moment.
+create view if not exists {database}.closed_days {on_cluster} as
+select key.1 as hour, key.2 as closed
+from (
+    select arrayJoin(if(whole, [(day, put)], hours)) as key
+    from (
+        select toStartOfDay(hour) as day, max(in_day.at) as put,
+            min(closed > touched and in_day.closed = closed) and min(in_day.at) = put as whole,
+            groupArrayIf((hour, closed), closed > touched) as hours
+        from (
+            select hour, max(closed) as closed, max(touched) as touched, max(in_day) as in_day
+            from {database}.hours group by hour
+        )
+        group by day
+    )
+);
 
 -- The keys of user segments that are dimensions of the rollups (`watchpost up --segments`).
 create table if not exists {database}.segment_keys {on_cluster}
@@ -55,16 +76,22 @@ create table if not exists {database}.usage_closed {on_cluster}
     error_types Map(String, UInt64),
     duration_state AggregateFunction(quantilesTiming(0.5, 0.95), Float64),
     ttft_state AggregateFunction(quantilesTiming(0.5, 0.95), Float64),
-    closed DateTime64(6, 'UTC')
+    closed DateTime64(6, 'UTC'),
+    -- Put together from the hours of a day, of which `hour` is the first.
+    whole_day Bool default false
 )
 engine = {replicated}MergeTree
-partition by toYYYYMM(hour)
+partition by (whole_day, toYYYYMM(hour))
 order by (project, hour, service, model, prompt_name, closed)
 settings {packed}, {durable};
 
-create view if not exists {database}.usage_hourly {on_cluster} as
-select * except closed from {database}.usage_closed
-where (hour, closed) in (select hour, closed from {database}.closed_hours)
+-- Both readings at once: `by_hour` are the rows that make up every hour, `by_day` those that make up every
+-- day, as few as there are; what is open belongs to both. Never read without one of the two.
+create view if not exists {database}.usage_rolled {on_cluster} as
+select * except (closed, whole_day),
+    not whole_day and (hour, closed) in (select hour, closed from {database}.closed_hours) as by_hour,
+    (hour, closed) in (select hour, closed from {database}.closed_days) as by_day
+from {database}.usage_closed
 union all
 select
     toStartOfHour(g.start) as hour, project, service, service_version, environment, operation, provider,
@@ -82,10 +109,19 @@ select
     sum(g.duration_ms * g.weight) as duration_ms_sum,
     sumMapIf(map(toString(g.error_type), toUInt64(g.weight)), status = 'error') as error_types,
     quantilesTimingState(0.5, 0.95)(log(1 + g.duration_ms) * 1500) as duration_state,
-    quantilesTimingStateIf(0.5, 0.95)(log(1 + ifNull(g.ttft_ms, 0)) * 1500, g.ttft_ms is not null) as ttft_state
-from {database}.generations as g
-where toStartOfHour(g.start) in (select hour from {database}.open_hours)
-group by all;
+    quantilesTimingStateIf(0.5, 0.95)(log(1 + ifNull(g.ttft_ms, 0)) * 1500, g.ttft_ms is not null) as ttft_state,
+    true as by_hour, true as by_day
+from {database}.calls as g final
+where g.counted and toStartOfHour(g.start) in (select hour from {database}.open_hours)
+group by all
+-- As in `generations`, which is not read here: its many columns take longer to plan than this to run.
+settings do_not_merge_across_partitions_select_final = 1;
+
+create view if not exists {database}.usage_hourly {on_cluster} as
+select * except (by_hour, by_day) from {database}.usage_rolled where by_hour;
+
+create view if not exists {database}.usage_daily {on_cluster} as
+select toStartOfDay(hour) as day, * except (hour, by_hour, by_day) from {database}.usage_rolled where by_day;
 
 -- What the guards said, in the same way.
 create table if not exists {database}.guards_closed {on_cluster}
