@@ -1,7 +1,8 @@
 """The calls every contender makes: a real OpenAI client whose one sending method answers at once.
 
 What the client itself does with the arguments takes a millisecond, several times what is measured
-here and never the same twice: all but leaving out what is not given is left out, for all alike. Runs in the environments of contenders, with their own version of the client and without watchpost.
+here and never the same twice: all but leaving out what is not given is left out, for all alike. It
+runs in the environments of contenders, with their own version of the client and no watchpost.
 """
 
 from __future__ import annotations
