@@ -20,7 +20,7 @@ from load.traffic import SPANS_A_REQUEST, build_load
 from watchpost_collector.otlp.envelope import Letter, frame_head
 from watchpost_collector.store.client import DATABASE, Store, open_store
 from watchpost_collector.store.migrate import migrate
-from watchpost_collector.store.upkeep import start_upkeep
+from watchpost_collector.store.upkeep import Upkeep
 
 _REPEATS = 3
 _MOST_REQUESTS = 100
@@ -41,7 +41,8 @@ def _measure(place: Path, requests: int) -> dict[str, float]:
     again = [_write_segment(place, 100 + n, letters[n]) for n in range(_REPEATS)]
     store = open_store(f"chdb://{place / 'store'}")
     migrate(store)
-    upkeep = start_upkeep(store)
+    upkeep = Upkeep(store)
+    upkeep.start()
     wait_until_quiet(os.getpid())
     store.command("system stop merges")
     inserts: list[float] = []

@@ -12,6 +12,7 @@ import importlib
 import json
 import logging
 import os
+import shutil
 import signal
 import socket
 import tempfile
@@ -145,7 +146,10 @@ def _keep_leftovers_private(data: Path) -> None:
     """Have the engine's driver leave with the data what it writes: schemas, and inserts."""
     scratch = make_private(data / "scratch", "--data")
     for leftover in scratch.iterdir():
-        leftover.unlink()
+        if leftover.is_dir() and not leftover.is_symlink():
+            shutil.rmtree(leftover)
+        else:
+            leftover.unlink()
     # Set for this process: the driver asks for the default, and offers no choice of its own.
     tempfile.tempdir = str(scratch)
     os.chdir(data)
@@ -265,7 +269,7 @@ def _connect(context: Context) -> Upkeep:
     from watchpost_collector.store.retention import Retention
     from watchpost_collector.store.rollup import declare_segments
     from watchpost_collector.store.sampling import Sampling
-    from watchpost_collector.store.upkeep import start_upkeep
+    from watchpost_collector.store.upkeep import Upkeep
 
     store = open_store(context.settings.store)
     migrate(store, cluster=context.settings.cluster)
@@ -274,13 +278,15 @@ def _connect(context: Context) -> Upkeep:
     declare_segments(store, context.settings.segments)
     sampling = Sampling(lambda: context.projects.read().list_sampling())
     sampling.keep(store)
-    upkeep = start_upkeep(store)
+    upkeep = Upkeep(store)
     if context.settings.estimate_tokens:
         upkeep.estimates = Estimates(store)
     if (prices := context.settings.prices_file) is not None:
         upkeep.prices.load_own(read_prices_file(prices), str(prices))
     retention = Retention(lambda kind: context.projects.read().days_of(kind))
     upkeep.rules = (sampling.keep, retention.keep)
+    # Last, and only once: whatever failed above is tried again, with another.
+    upkeep.start()
     return upkeep
 
 

@@ -5,16 +5,18 @@ import os
 import time
 from pathlib import Path
 
+import pytest
 from otlp_bodies import build_poison, build_request
 from running_server import RunningServer
 
 from watchpost_collector.counters import Counters
 from watchpost_collector.otlp.envelope import Letter, read_envelopes
-from watchpost_collector.private_files import make_private
+from watchpost_collector.private_files import make_private, sync_directory
+from watchpost_collector.spool import flush
 from watchpost_collector.spool.digests import Digests
 from watchpost_collector.spool.flush import Flusher
 from watchpost_collector.spool.set_aside import SetAside
-from watchpost_collector.spool.writer import Limits, Spool
+from watchpost_collector.spool.writer import DROP, Limits, Segment, Spool
 from watchpost_collector.store.client import SegmentCount, SegmentRefused, StoreUnavailable
 
 
@@ -44,7 +46,8 @@ def test_a_poisoned_request_is_set_aside_with_a_reason_and_the_rest_is_stored(
 class FakeStore:
     """Refuses inserts `refusals` times as `refusal` says; else those that hold `bad` requests.
 
-    Requests are known by their digests. What is `unreadable` it cannot decode either.
+    Requests are known by their digests. What is `unreadable` it cannot decode either. Of `lost`
+    inserts nobody hears that they succeeded.
     """
 
     def __init__(self, refusals: int = 0, refusal: str = "") -> None:
@@ -52,7 +55,8 @@ class FakeStore:
         self.bad: set[bytes] = set()
         self.unreadable: set[bytes] = set()
         self.stored: dict[str, list[bytes]] = {}
-        self.inserts = self.unanswered = 0
+        self.followed: list[str] = []
+        self.inserts = self.unanswered = self.lost = 0
 
     def insert_segment(self, body: bytes | Path, segment: str) -> None:
         self.inserts += 1
@@ -62,6 +66,13 @@ class FakeStore:
         content = body.read_bytes() if isinstance(body, Path) else body
         self._refuse(content, self.bad | self.unreadable)
         self.stored[segment] = list_digests(content)
+        if self.lost > 0:
+            self.lost -= 1
+            raise StoreUnavailable("timed out")
+        self.follow_up(segment)
+
+    def follow_up(self, segment: str) -> None:
+        self.followed.append(segment)
 
     def decode_segment(self, body: bytes, segment: str) -> None:
         self._refuse(body, self.unreadable)
@@ -96,8 +107,8 @@ class Flushing:
         self.set_aside = make_private(directory / "set-aside", "--data")
         aside = SetAside(self.set_aside, self.counters)
         self._flusher = Flusher(Digests(self._digests), self.counters, aside)
-        place = make_private(directory / "spool", "--data")
-        self._spool = Spool(place, Limits(segment_age_s=600), self._flusher.hand_over)
+        self.spooled = make_private(directory / "spool", "--data")
+        self._spool = Spool(self.spooled, Limits(segment_age_s=600), self._flusher.hand_over)
         self._flusher.bind(self._spool)
 
     def __enter__(self) -> Flushing:
@@ -215,3 +226,61 @@ def test_a_store_that_goes_away_amid_the_search_is_waited_for(tmp_path: Path) ->
 
         assert list(store.stored.values()) == [[sent[0], *sent[2:]]]
         assert flushing.list_aside() == [[sent[1]]]
+
+
+def test_what_follows_an_insert_is_done_also_where_nobody_heard_that_it_succeeded(
+    tmp_path: Path,
+) -> None:
+    store = FakeStore()
+    store.lost = 1
+    with Flushing(tmp_path) as flushing:
+        sent = flushing.send(3)
+
+        flushing.flush(store)
+
+        [(segment, stored)] = store.stored.items()
+        assert (stored, store.inserts, store.followed) == (sent, 1, [segment])
+        assert flushing.counters.read().stored == 6
+
+
+def test_a_segment_whose_file_is_gone_when_its_deletion_fails_is_counted_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    failures = [OSError("the disk says no")]
+
+    def fail_once(directory: Path) -> None:
+        sync_directory(directory)
+        if failures:
+            raise failures.pop()
+
+    with Flushing(tmp_path) as flushing:
+        flushing.send(2)
+        monkeypatch.setattr(flush, "sync_directory", fail_once)
+
+        flushing.flush(FakeStore())
+
+        counts = flushing.counters.read()
+        assert (counts.stored, counts.waiting, failures) == (4, 0, [])
+        assert list(flushing.spooled.iterdir()) == []
+
+
+def test_what_cannot_be_dropped_is_kept_and_counted_as_waiting(tmp_path: Path) -> None:
+    counters = Counters()
+    counters.add(received=3, waiting=3)
+    flusher = Flusher(Digests(tmp_path), counters, SetAside(tmp_path, counters))
+    limits = Limits(bound_age_s=-1.0, when_old=DROP)
+    spool = Spool(make_private(tmp_path / "spool", "--data"), limits, flusher.hand_over)
+    flusher.bind(spool)
+    # A folder in the place of the file: it cannot be unlinked.
+    segment = Segment(spool.next_name(), make_private(tmp_path / "folder", "--data"), 9, 3, ())
+    spool.adopt(segment)
+    flusher.hand_over(segment)
+
+    flusher.drop_old()
+
+    assert (counters.read().waiting, counters.read().dropped) == (3, 0)
+    assert spool.waiting_segments == 1
+    segment.path.rmdir()
+    flusher.drop_old()
+    assert (counters.read().waiting, counters.read().dropped) == (0, 3)
+    spool.close()

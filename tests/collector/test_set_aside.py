@@ -75,3 +75,13 @@ def test_a_reason_that_cannot_be_read_does_not_keep_its_segment(tmp_path: Path) 
 
     assert list_names(set_aside) == []
     assert counters.read().set_aside_dropped == 0
+
+
+def test_a_segment_that_was_moved_by_a_try_that_failed_is_taken_by_the_next(tmp_path: Path) -> None:
+    set_aside = open_directory(tmp_path, Counters())
+    segment = make_segment(tmp_path, "one", 3)
+
+    moved = set_aside.take_segment(segment, "cannot be read")
+
+    assert set_aside.take_segment(segment, "cannot be read") == moved
+    assert set_aside.read().segments == 1

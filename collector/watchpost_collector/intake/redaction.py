@@ -22,6 +22,7 @@ from watchpost.screening.guard import Guard
 from watchpost.screening.policy import Policy
 from watchpost_collector.intake.patterns import read_patterns
 from watchpost_collector.otlp.signals import LOGS, TRACES, Signal
+from watchpost_collector.trouble import locate
 
 log = logging.getLogger(__name__)
 
@@ -51,7 +52,9 @@ class Redaction:
             masked, changed = self._mask(body, signal)
         except Exception as error:
             # Whatever went wrong, what was not looked at is not kept.
-            log.exception("a request could not be redacted")
+            # Nor told: an error may quote it.
+            kind, place = type(error).__name__, locate(error)
+            log.error("a request could not be redacted: %s at %s", kind, place)
             raise Full(
                 "the request could not be redacted, and is not kept raw", _RETRY_S
             ) from error

@@ -6,16 +6,21 @@ aside. This file knows error codes; it does nothing about them.
 
 from __future__ import annotations
 
-import re
+from watchpost.errors import CollectorError
+from watchpost_collector.trouble import read_code
 
-# Errors that say "not this store, not now", however often: missing database or table, time-outs,
-# network, too many queries or parts, read-only, full disk, unknown user, denied.
-_STORE_CODES = frozenset({60, 81, 159, 164, 192, 202, 209, 210, 242, 243, 252, 497, 516, 999})
-_CODE = re.compile(r"[Cc]ode:? (\d+)")
-_CODE_NAME = re.compile(r"\(([A-Z][A-Z_]{4,})\)")
+# Errors that say "not this store, not now", however often: missing, dropped or restarting database
+# or table, its files, time-outs, network, quotas, too many queries or parts, read-only, full disk,
+# unknown user, wrong password, denied, stopping, cancelled, replicas or their keeper away.
+_STORE_CODES = frozenset(
+    (
+        *(60, 74, 75, 76, 81, 159, 164, 192, 193, 194, 195, 201, 202, 209, 210, 218, 225, 236),
+        *(242, 243, 252, 285, 286, 289, 319, 394, 439, 473, 497, 516, 722, 733, 735, 999),
+    )
+)
 
 
-class MiscountedError(Exception):
+class MiscountedError(CollectorError):
     """The engine took a segment and its rows do not add up."""
 
 
@@ -33,15 +38,5 @@ def may_be_content(error: Exception) -> bool:
     """
     if isinstance(error, MiscountedError):
         return True
-    code = _CODE.search(str(error))
-    return code is not None and int(code.group(1)) not in _STORE_CODES
-
-
-def summarize(error: Exception) -> str:
-    """The error in one short line, without what an engine quotes: that can be a prompt."""
-    text = str(error)
-    code = _CODE.search(text)
-    if code is not None:
-        name = _CODE_NAME.search(text)
-        return f"engine error {code.group(1)}{' ' + name.group(1) if name else ''}"
-    return f"{type(error).__name__}: {text.splitlines()[0][:200] if text else ''}"
+    code = read_code(error)
+    return code is not None and code not in _STORE_CODES

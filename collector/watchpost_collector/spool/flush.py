@@ -20,22 +20,18 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
-from watchpost.errors import Full
+from watchpost.errors import CollectorError, Full
 from watchpost_collector import fault
 from watchpost_collector.counters import Counters
 from watchpost_collector.otlp.signals import read_signal
 from watchpost_collector.private_files import sync_directory
-from watchpost_collector.spool.blame import (
-    MiscountedError,
-    is_about_content,
-    may_be_content,
-    summarize,
-)
+from watchpost_collector.spool.blame import MiscountedError, is_about_content, may_be_content
 from watchpost_collector.spool.digests import Digests
 from watchpost_collector.spool.poison import Decoder, find_poison
 from watchpost_collector.spool.segments import count_envelopes, part_segment, split_segment
 from watchpost_collector.spool.set_aside import SetAside
 from watchpost_collector.spool.writer import DROP, Segment, Spool
+from watchpost_collector.trouble import summarize
 
 log = logging.getLogger(__name__)
 
@@ -74,6 +70,9 @@ class SegmentStore(Decoder, Protocol):
     def insert_segment(self, body: bytes | Path, segment: str) -> None:
         """Insert a segment's envelopes as one deduplicated block."""
 
+    def follow_up(self, segment: str) -> None:
+        """Do what an insert does after its rows, for a segment whose rows were found stored."""
+
     def count_segment(self, segment: str) -> SegmentCount:
         """The rows of a segment by table, and whether the spans' own word for them holds."""
 
@@ -104,6 +103,8 @@ class Flusher:
         self._counters = counters
         self._set_aside = set_aside
         self._inbox: queue.SimpleQueue[Segment | Future[None] | None] = queue.SimpleQueue()
+        # Held while the queue is gone through: a mark must not get before what it waits for.
+        self._handing = threading.Lock()
         self._stopping = threading.Event()
         self._close_by = float("inf")
         self._thread: threading.Thread | None = None
@@ -126,7 +127,8 @@ class Flusher:
 
     def hand_over(self, item: Segment | Future[None]) -> None:
         """Queue a sealed segment, or a future to settle when everything before it is settled."""
-        self._inbox.put(item)
+        with self._handing:
+            self._inbox.put(item)
 
     def start(self, store: SegmentStore) -> None:
         """Begin to flush."""
@@ -146,16 +148,15 @@ class Flusher:
         For whoever opens the store: once `start` was called the flusher sees to it itself.
         """
         waiting: list[Segment | Future[None]] = []
-        with suppress(queue.Empty):
-            while True:
-                item = self._inbox.get_nowait()
-                if item is not None:
-                    waiting.append(item)
-        for item in waiting:
-            if isinstance(item, Segment) and self._is_to_drop(item):
-                self._drop(item)
-            else:
-                self._inbox.put(item)
+        with self._handing:
+            with suppress(queue.Empty):
+                while True:
+                    item = self._inbox.get_nowait()
+                    if item is not None:
+                        waiting.append(item)
+            for item in waiting:
+                if not isinstance(item, Segment) or not self._drop_old(item):
+                    self._inbox.put(item)
 
     def close(self) -> bool:
         """Settle what is queued, leave in the spool what the store will not take soon, stop.
@@ -249,7 +250,8 @@ class Flusher:
     def _finish(self, segment: Segment, found: SegmentCount) -> None:
         self._digests.keep(segment.name, segment.digests)
         fault.reach("before_delete")
-        segment.path.unlink()
+        # A try before this one may have failed behind it.
+        segment.path.unlink(missing_ok=True)
         sync_directory(segment.path.parent)
         out = {"sampled_out": found.sampled_spans, "sampled_out_content": found.sampled_content}
         self._counters_of(segment).add(stored=segment.spans, waiting=-segment.spans, **out)
@@ -259,8 +261,7 @@ class Flusher:
         self, store: SegmentStore, segment: Segment, error: Exception, tries: int
     ) -> bool:
         """Whether a segment that cannot be stored lets the others pass: dropped, or put off."""
-        if self._is_to_drop(segment):
-            self._drop(segment)
+        if self._drop_old(segment):
             return True
         stubborn = tries >= _TRIES_BEFORE_POSTPONING and not isinstance(error, OSError)
         if stubborn and not self._inbox.empty() and _answers(store, segment):
@@ -270,17 +271,22 @@ class Flusher:
             return True
         return False
 
-    def _is_to_drop(self, segment: Segment) -> bool:
+    def _drop_old(self, segment: Segment) -> bool:
+        """Drop a segment that waited past its bound, where that is wished; whether it did."""
         spool = self._spool_of(segment)
         if spool is None or spool.limits.when_old != DROP:
             return False
-        return spool.read_age(segment) > spool.limits.bound_age_s
-
-    def _drop(self, segment: Segment) -> None:
+        if spool.read_age(segment) <= spool.limits.bound_age_s:
+            return False
+        try:
+            segment.path.unlink(missing_ok=True)
+        except OSError as error:
+            log.warning("segment %s could not be dropped: %s", segment.name, error)
+            return False
         log.error("segment %s dropped: it waited past the bound", segment.name)
-        segment.path.unlink(missing_ok=True)
         self._counters_of(segment).add(dropped=segment.spans, waiting=-segment.spans)
         self._release(segment)
+        return True
 
     def _part(self, store: SegmentStore, segment: Segment, error: Exception) -> None:
         """Store of a refused segment what the engine can read, and set the rest aside.
@@ -326,6 +332,7 @@ class Flusher:
             raise _BusyError("an insert that was given up still runs in the store")
         counts = store.count_segment(segment.name)
         if is_complete(counts, segment):
+            store.follow_up(segment.name)
             return segment, counts
         return (self._send_anew(store, segment) if has_rows(counts) else segment), None
 
@@ -361,7 +368,7 @@ def has_rows(counts: SegmentCount) -> bool:
     return bool(counts.spans or counts.content or counts.verdicts or counts.calls)
 
 
-class _BusyError(Exception):
+class _BusyError(CollectorError):
     """The store may still add rows of a segment by itself."""
 
 

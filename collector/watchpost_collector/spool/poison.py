@@ -13,8 +13,9 @@ from typing import Protocol
 
 from watchpost_collector.otlp.envelope import Framed, read_envelopes
 from watchpost_collector.private_files import read_private
-from watchpost_collector.spool.blame import is_about_content, summarize
+from watchpost_collector.spool.blame import is_about_content
 from watchpost_collector.spool.writer import Segment
+from watchpost_collector.trouble import summarize
 
 log = logging.getLogger(__name__)
 

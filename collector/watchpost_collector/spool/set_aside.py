@@ -72,7 +72,9 @@ class SetAside:
         """Move a segment here, with a file that says why."""
         self._explain(segment.name, reason, segment.spans, segment.size_bytes)
         target = self.directory / f"{segment.name}{_CONTENT}"
-        os.replace(segment.path, target)
+        # A try before this one may have failed behind it.
+        if segment.path.exists() or not target.exists():
+            os.replace(segment.path, target)
         sync_directory(self.directory)
         sync_directory(segment.path.parent)
         self.prune()
@@ -110,8 +112,12 @@ class SetAside:
         spans = 0
         with suppress(OSError, ValueError, TypeError, KeyError):
             spans = int(json.loads(read_private(reason))["spans"])
-        kept.path.unlink(missing_ok=True)
-        reason.unlink(missing_ok=True)
+        try:
+            kept.path.unlink(missing_ok=True)
+            reason.unlink(missing_ok=True)
+        except OSError as error:
+            log.warning("%s could not be dropped (%s): %s", name, why, error)
+            return
         self._counters.of(read_signal(name)).add(set_aside_dropped=spans)
         log.warning("dropped %s from what was set aside (%s): %d spans", name, why, spans)
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import logging
 import os
-import re
 import secrets
 import threading
 from collections.abc import Iterator, Mapping, Sequence
@@ -27,6 +26,7 @@ from clickhouse_connect.driver.exceptions import ClickHouseError
 from watchpost.errors import CollectorError, ConfigError
 from watchpost_collector.store.directory import clear_stillborn, find_directory, require_room
 from watchpost_collector.store.wires import Wire, find_wire
+from watchpost_collector.trouble import read_code
 
 log = logging.getLogger(__name__)
 
@@ -336,8 +336,7 @@ def _translated(what: str) -> Iterator[None]:
     except ClickHouseError as error:
         # The engine repeats the whole query; its first words say what is wrong.
         text = str(error)[:_ERROR_CHARACTERS]
-        code = _CODE.search(text)
-        if code is not None and int(code.group(1)) in _REFUSALS:
+        if read_code(error) in _REFUSALS:
             raise SegmentRefused(f"{what}: {text}") from error
         raise StoreUnavailable(f"{what}: {text}") from error
     except OSError as error:
@@ -345,7 +344,6 @@ def _translated(what: str) -> Iterator[None]:
 
 
 _ERROR_CHARACTERS = 600
-_CODE = re.compile(r"[Cc]ode: (\d+)")
 # The engine's codes for "these bytes", not "not now": format, parse, range and end of input.
 _REFUSALS = frozenset({6, 26, 27, 32, 33, 72, 117, 128, 131, 321, 407, 436, 444, 636})
 

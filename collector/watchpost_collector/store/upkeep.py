@@ -21,6 +21,7 @@ from watchpost_collector.store.estimates import Estimates
 from watchpost_collector.store.prices.book import PriceBook
 from watchpost_collector.store.prices.in_force import Unpriced
 from watchpost_collector.store.priority import put_merges_last
+from watchpost_collector.trouble import locate, summarize
 
 log = logging.getLogger(__name__)
 
@@ -30,7 +31,7 @@ _RETRY_S = 5.0
 
 
 class Upkeep:
-    """A store that is kept right. Lives from `start_upkeep` to `close`, which closes the store."""
+    """A store that is kept right. Lives from `start` to `close`, which closes the store."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -56,6 +57,10 @@ class Upkeep:
         background, because the caller would find every row there and never ask for it again.
         """
         self._store.insert_segment(body, segment)
+        self.follow_up(segment)
+
+    def follow_up(self, segment: str) -> None:
+        """Settle and price what a segment brought, also one whose insert lost its answer."""
         if read_signal(segment) is not TRACES:
             if self.estimates is not None:
                 self.estimates.add(segment, logs=True)  # it may hold the messages of calls
@@ -137,14 +142,8 @@ class Upkeep:
             return False
         try:
             work()
-        except Exception:  # the store may be away; the next round finds the same work
-            log.exception("store upkeep failed; it will be tried again")
+        except Exception as error:  # the store may be away; the next round finds the same work
+            told, place = summarize(error), locate(error)
+            log.warning("store upkeep failed, and is tried again: %s at %s", told, place)
             return False
         return True
-
-
-def start_upkeep(store: Store) -> Upkeep:
-    """Take a migrated store into care."""
-    upkeep = Upkeep(store)
-    upkeep.start()
-    return upkeep
