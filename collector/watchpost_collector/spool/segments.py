@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable, Container, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from pathlib import Path
 
 from google.protobuf.message import DecodeError
@@ -37,7 +37,7 @@ def recover_segments(directory: Path, set_aside: SetAside) -> list[Segment]:
         draft.unlink(missing_ok=True)
     names = {path.name.removesuffix(SUFFIX) for path in directory.glob(f"*{SUFFIX}")}
     for name in sorted(names):
-        if any(name.startswith(f"{parent}.") for parent in names):
+        if any(parent in names for parent in _list_parents(name)):
             (directory / f"{name}{SUFFIX}").unlink(missing_ok=True)
             names.discard(name)
     found = []
@@ -50,6 +50,13 @@ def recover_segments(directory: Path, set_aside: SetAside) -> list[Segment]:
         found += [segment] if segment is not None else []
     sync_directory(directory)
     return found
+
+
+def _list_parents(name: str) -> Iterator[str]:
+    """What a segment was split from, and what that was: their names are beginnings of its own."""
+    while "." in name:
+        name = name.rpartition(".")[0]
+        yield name
 
 
 def split_segment(segment: Segment, pieces: int) -> list[Segment]:

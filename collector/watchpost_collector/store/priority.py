@@ -8,7 +8,6 @@ A server's operator has a setting for the same (`os_threads_nice_value_merge_mut
 from __future__ import annotations
 
 import os
-import sys
 from contextlib import suppress
 from pathlib import Path
 
@@ -22,7 +21,7 @@ _TASKS = Path("/proc/self/task")
 
 def put_merges_last() -> None:
     """Lower the priority of this process's merging threads; where threads have none, nothing."""
-    if not sys.platform.startswith("linux"):
+    if not _TASKS.is_dir():
         return
     nice = os.getpriority(os.PRIO_PROCESS, os.getpid()) + NICE
     for task in _TASKS.iterdir():
