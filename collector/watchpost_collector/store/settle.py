@@ -55,10 +55,11 @@ def _chunks(items: Sequence[_T]) -> Iterator[Sequence[_T]]:
 def _candidates(store: Store, segment: str) -> list[Seen]:
     """The spans of every chain, shared response and late word that this segment has a part in."""
     found: list[Seen] = []
-    rows = store.query(_STACKS, {"segment": segment}).rows
-    traces = [(project, hour, trace) for project, hour, trace, _, _ in rows if trace]
-    responses = [(project, hour, key) for project, hour, _, key, _ in rows if key]
-    usages = [(project, hour, tokens) for project, hour, _, _, tokens in rows if tokens]
+    bound = {"segment": segment}
+    rows = store.query(_STACKS, bound).rows
+    traces = [(project, hour, trace) for project, hour, trace, key in rows if not key]
+    responses = [(project, hour, key) for project, hour, _, key in rows if key]
+    usages = store.query(_TOLD_LATE, bound).rows if store.query(_IS_TOLD_LATE, bound).rows else []
     for sql, keys in ((_OF_TRACES, traces), (_OF_RESPONSES, responses), (_OF_USAGES, usages)):
         for chunk in _chunks(keys):
             spans = store.query(sql, {"keys": chunk, "most": MOST_CALLS_OF_A_TRACE})
@@ -98,13 +99,12 @@ _RESPONSES = (
 _USAGES = f"select project, {_HOURS} as hour, {_TOKENS} from watchpost.calls where {_MINE}"  # noqa: S608
 _IS_LATE = f"startsWith(scope_name, '{LATE_SCOPES}') and response_key = 0"
 
-# Traces in which one call lies over another or beside a hollow one, responses that two
-# instrumentations name, and counts that a late word in a trace of its own names; with the hours
-# (Unix seconds) in which their spans are. Reads ids, hashes and counts only: it may name what is no
-# double (a hash that two responses share), never leave one out.
+# Traces in which one call lies over another or beside a hollow one, and responses that two
+# instrumentations name; with the hours (Unix seconds) in which their spans are. Reads ids and
+# hashes only: it may name what is no double (a hash that two responses share), never leave one out.
 _STACKS = f"""
 select project, arrayJoin(groupUniqArray(toUnixTimestamp(toStartOfHour(start)))) as hour, trace_id,
-    toUInt32(0) as response_key, toUInt64(0) as tokens
+    toUInt32(0) as response_key
 from watchpost.calls
 where (project, toStartOfHour(start), trace_id) in ({_TRACES})
 group by project, trace_id
@@ -113,17 +113,24 @@ having count() > 1 and (
     or max(hollow) or (uniqExact(scope_name) > 1 and max({_IS_LATE})))
 union all
 select project, arrayJoin(groupUniqArray(toUnixTimestamp(toStartOfHour(start)))) as hour, '',
-    response_key, 0
+    response_key
 from watchpost.calls
 where (project, toStartOfHour(start), response_key) in ({_RESPONSES})
 group by project, response_key having uniqExact(scope_name) > 1
-union all
-select distinct project, arrayJoin([hour - 3600, hour, hour + 3600]), '', 0, tokens
+"""  # noqa: S608
+# Late words in traces of their own, and whether there is any around: mostly there is none.
+_LATE = f"""
+from watchpost.calls prewhere {_IS_LATE} and parent_span_id = ''
+where (project, toStartOfHour(start)) in (
+    select distinct project, arrayJoin([at - 3600, at, at + 3600])
+    from (select distinct project, toStartOfHour(start) as at from watchpost.calls where {_MINE}))
+"""  # noqa: S608
+_IS_TOLD_LATE = f"select 1 {_LATE} limit 1"
+_TOLD_LATE = f"""
+select distinct project, arrayJoin([hour - 3600, hour, hour + 3600]), tokens
 from (
-    select project, toUnixTimestamp(toStartOfHour(start)) as hour, {_TOKENS} as tokens
-    from watchpost.calls
-    prewhere {_IS_LATE} and parent_span_id = ''
-    where tokens != 0 and (project, toStartOfHour(start), tokens) in ({_USAGES})
+    select project, toUnixTimestamp(toStartOfHour(start)) as hour, {_TOKENS} as tokens {_LATE}
+    and tokens != 0 and (project, toStartOfHour(start), tokens) in ({_USAGES})
 )
 """  # noqa: S608
 
