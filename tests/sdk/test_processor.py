@@ -1,6 +1,8 @@
 """The processor: nothing is lost without being counted, and nothing leaves unmasked."""
 
+import gzip
 import logging
+import random
 import socket
 import subprocess
 import sys
@@ -10,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
+from opentelemetry.sdk.trace import TracerProvider
 from standin_collector import StandInCollector
 
 from watchpost import Policy
@@ -231,27 +233,6 @@ def test_rejected_spans_are_counted(collector: StandInCollector, build: Build) -
     assert (processor.counts.delivered, processor.counts.dropped) == (0, 1)
 
 
-def test_enrichment_comes_before_masking(collector: StandInCollector, build: Build) -> None:
-    def enrich(span: ReadableSpan) -> dict[str, Any]:
-        return {"added": f"{span.name} {CARD}", "tags": ["a", CARD], "n": 1}
-
-    processor, provider = build(collector.url, policy=Policy(redact=("pii",)), enrich=enrich)
-    record(provider, "call")
-    assert processor.flush(60)
-    assert attributes_of(collector)["added"] == "call [CREDIT_CARD]"
-    assert CARD not in str(collector.requests)
-
-
-def test_a_failing_enrichment_costs_no_span(collector: StandInCollector, build: Build) -> None:
-    def enrich(span: ReadableSpan) -> dict[str, Any]:
-        raise RuntimeError
-
-    processor, provider = build(collector.url, enrich=enrich)
-    record(provider, "call")
-    assert processor.flush(20)
-    assert collector.names == ["call"]
-
-
 CONTENT = {
     "gen_ai.input.messages": "said",
     "llm.input_messages.0.message.content": "said",
@@ -302,11 +283,9 @@ def test_redacted_masks_without_a_policy(collector: StandInCollector, build: Bui
 
 
 def test_what_is_spilled_is_masked_already(tmp_path: Path, build: Build) -> None:
-    import gzip
-
     processor, provider = build("http://127.0.0.1:9", policy=Policy(redact=("pii",)))
     record(provider, f"call {CARD}", text=CARD)
-    processor.shutdown()
+    assert not processor.flush(60)
     (file,) = (tmp_path / "spill").rglob("*.otlp.gz")
     assert CARD.encode() not in gzip.decompress(file.read_bytes())
     assert b"[CREDIT_CARD]" in gzip.decompress(file.read_bytes())
@@ -330,28 +309,56 @@ def test_shutting_down_twice_is_fine_and_later_spans_are_counted(
     assert processor.counts.dropped == 1
 
 
-def test_a_spill_that_cannot_be_used_costs_spans_but_no_exception(
+def test_what_neither_collector_nor_disk_takes_waits_in_memory_and_leaves_in_order(
     tmp_path: Path, build: Build
 ) -> None:
     (tmp_path / "file").write_text("in the way")
-    processor, provider = build("http://127.0.0.1:9", spill_dir=tmp_path / "file")
-    record(provider, "x")
-    assert not processor.flush(20)
-    assert processor.counts.dropped == 1
+    collector = StandInCollector()
+    collector.close()
+    processor, provider = build(collector.url, spill_dir=tmp_path / "file")
+    for number in range(3):
+        record(provider, f"away {number}")
+        assert not processor.flush(20)
+    assert (processor.counts.waiting, processor.counts.dropped) == (3, 0)
+    with StandInCollector(collector.port) as back:
+        record(provider, "back")
+        assert processor.flush(20)
+    assert back.names == ["away 0", "away 1", "away 2", "back"]
+    assert (processor.counts.delivered, processor.counts.waiting) == (4, 0)
 
 
-def test_a_disk_that_is_well_again_is_used_again(
+def test_what_waits_in_memory_counts_against_its_bound_and_is_told_of_at_the_end(
+    tmp_path: Path, build: Build, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.WARNING, "watchpost")
+    (tmp_path / "file").write_text("in the way")
+    place = tmp_path / "file"
+    processor, provider = build("http://127.0.0.1:9", spill_dir=place, queue_bytes=30_000)
+    for _ in range(60):
+        record(provider, "x", text=random.randbytes(1000).hex())
+        assert not processor.flush(20)
+    assert 10 < processor.counts.waiting < 30
+    assert processor.counts.waiting + processor.counts.dropped == 60
+    processor.shutdown()
+    assert (processor.counts.dropped, processor.counts.waiting) == (60, 0)
+    told = [int(line.split()[0]) for line in caplog.messages if "were dropped" in line]
+    assert sum(told) == 60
+    assert sum("cannot be reached" in line for line in caplog.messages) == 1
+
+
+def test_a_disk_that_is_well_again_takes_what_waited_in_memory(
     tmp_path: Path, build: Build, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("watchpost.export.delivery.DISTRUST_S", 0.0)
-    (tmp_path / "place").write_text("in the way")
-    processor, provider = build("http://127.0.0.1:9", spill_dir=tmp_path / "place")
-    record(provider, "lost")
+    place = tmp_path / "place"
+    place.write_text("in the way")
+    processor, provider = build("http://127.0.0.1:9", spill_dir=place)
+    record(provider, "held")
     assert not processor.flush(20)
-    (tmp_path / "place").unlink()
+    place.unlink()
     record(provider, "kept")
     assert not processor.flush(20)
-    assert (processor.counts.dropped, processor.counts.spilled) == (1, 1)
+    assert (processor.counts.dropped, processor.counts.spilled) == (0, 2)
 
 
 PROGRAM = """

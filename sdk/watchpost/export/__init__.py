@@ -1,4 +1,4 @@
-"""The way out of the process: spans are enriched, cut to the capture level, redacted, sent, kept.
+"""The way out of the process: spans are cut to the capture level, redacted, sent, kept.
 
 Everything but `on_end` happens on one background thread. This package does not know how a span
 was made or what is in it, and it never raises into the application.
@@ -6,18 +6,15 @@ was made or what is in it, and it never raises into the application.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, get_args
 
 if TYPE_CHECKING:
-    from opentelemetry.sdk.trace import ReadableSpan
-    from opentelemetry.util.types import AttributeValue
-
     from watchpost.export.processor import ExportProcessor
     from watchpost.screening.policy import Policy
 
 Capture = Literal["full", "redacted", "metadata", "off"]
+CAPTURES: tuple[Capture, ...] = get_args(Capture)
 
 QUEUE_BYTES = 64 * 1024 * 1024
 SPILL_BYTES = 512 * 1024 * 1024
@@ -30,7 +27,6 @@ def build_processor(
     capture: Capture | None = None,
     policy: Policy | None = None,
     spill_dir: Path | str | None = None,
-    enrich: Callable[[ReadableSpan], Mapping[str, AttributeValue]] | None = None,
     backfill: bool = False,
     queue_bytes: int = QUEUE_BYTES,
     spill_bytes: int = SPILL_BYTES,
@@ -40,9 +36,8 @@ def build_processor(
 
     `capture` None chooses: "redacted" where the policy redacts or blocks, else "full" to a
     loopback collector and "metadata" to a remote one. `spill_dir` None is the user's state
-    directory. `enrich` adds attributes to a span before it is cut and redacted. `backfill` tells
-    the collector that times may be old. `queue_bytes` bounds memory, `spill_bytes` disk.
-    `interval_s` is the longest a finished span waits for company, in seconds.
+    directory. `backfill` tells the collector that times may be old. `queue_bytes` bounds memory,
+    `spill_bytes` disk. `interval_s` is the longest a finished span waits for company, in seconds.
     Returned object: `flush(timeout_s) -> bool`, `shutdown()`, `counts`.
     """
     from watchpost.export.processor import make_processor
@@ -53,7 +48,6 @@ def build_processor(
         capture=capture,
         policy=policy,
         spill_dir=Path(spill_dir) if spill_dir is not None else None,
-        enrich=enrich,
         backfill=backfill,
         queue_bytes=queue_bytes,
         spill_bytes=spill_bytes,

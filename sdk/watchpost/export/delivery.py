@@ -1,10 +1,12 @@
 """Getting batches to the collector in order: straight when it answers, by way of the spill when
-it does not. Knows when to try again; does not know spans, threads or queues. One thread uses it.
+it does not, and from memory where the disk cannot be used either. Knows when to try again; does not
+know spans, threads or queues. One thread uses it.
 """
 
 import logging
 import random
 import time
+from collections import deque
 from dataclasses import dataclass
 
 from watchpost.export.exporter import TRACES, Outcome, Sender
@@ -19,11 +21,21 @@ LONGEST_BACKOFF_S = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Delivered:
-    """Spans so far: accepted by the collector, now on disk, given up."""
+    """Spans so far: accepted by the collector, now on disk, given up, now held in memory."""
 
     delivered: int
     spilled: int
     dropped: int
+    held: int
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """What leaves together: its bytes, how many spans are in it, where it goes."""
+
+    body: bytes
+    spans: int
+    signal: str
 
 
 class Delivery:
@@ -42,25 +54,31 @@ class Delivery:
         self._told_to_wait = False
         self._failures = 0
         self._is_hurried = False
-        self._delivered = self._spilled = self._dropped = 0
+        self._reset()
         self.trouble = ""
+
+    def _reset(self) -> None:
+        # What neither the collector nor the disk takes for now.
+        self._held: deque[Batch] = deque()
+        self._held_spans = self.held_bytes = 0
+        self._delivered = self._spilled = self._dropped = 0
 
     @property
     def is_clear(self) -> bool:
-        """Whether the collector answered last time and nothing waits on disk."""
-        return not self._is_away and not self._has_spilled
+        """Whether the collector answered last time and nothing waits on disk or in memory."""
+        return not (self._is_away or self._has_spilled or self._held)
 
     @property
     def next_attempt_in_s(self) -> float | None:
-        """Seconds until a spilled batch may be tried again; None when none waits."""
-        if not self._has_spilled:
+        """Seconds until a batch that waits may be tried again; None when none does."""
+        if not self._has_spilled and not self._held:
             return None
         return max(0.0, self._next_attempt_s - time.monotonic())
 
     @property
     def counts(self) -> Delivered:
         """What became of the spans so far."""
-        return Delivered(self._delivered, self._spilled, self._dropped)
+        return Delivered(self._delivered, self._spilled, self._dropped, self._held_spans)
 
     def count_dropped(self, spans: int) -> None:
         """Count spans that were lost before they got here."""
@@ -72,30 +90,34 @@ class Delivery:
         `urgent` tries a collector that is away before its time, unless it asked for that time.
         """
         dropped = self.redeliver(urgent=urgent)
-        if self._is_hurried or self._is_away or self._has_spilled:
-            return dropped + self._keep(body, spans, signal)
-        outcome = self._sender.send(body, signal)
-        if outcome.kind == "later":
-            self._back_off(outcome)
-            return dropped + self._keep(body, spans, signal)
-        return dropped + self._settle(outcome, spans)
+        self._held.append(Batch(body, spans, signal))
+        self._held_spans += spans
+        self.held_bytes += len(body)
+        if not (self._is_hurried or self._is_away or self._has_spilled):
+            dropped += self._send_held()
+        return dropped + self._spill_held()
 
     def redeliver(self, *, urgent: bool) -> int:
-        """Send what is on disk, oldest first, while the collector takes it; returns drops."""
+        """Send what waits, oldest first, while the collector takes it; returns drops."""
+        dropped = self._spill_held()
         if not self._may_try(urgent):
-            return 0
-        if not self._has_spilled or not self._trusts_spill():
-            self._is_away = self._has_spilled = False
-            return 0
-        try:
-            if not self._spill.stored():
-                self._is_away = self._has_spilled = False
-                return 0
-            with self._spill.claim() as is_mine:
-                return self._drain() if is_mine else self._leave_to_other()
-        except OSError as error:
-            self._distrust_spill(error)
-            return 0
+            return dropped
+        if self._trusts_spill() and self._has_spilled:
+            dropped += self._send_spilled()
+            if self._has_spilled:
+                return dropped
+        if self._held:
+            return dropped + self._send_held()
+        self._is_away = False
+        return dropped
+
+    def give_up(self) -> int:
+        """Drop what is held in memory, because the process ends; returns spans."""
+        dropped = self._held_spans
+        self._held = deque()
+        self._held_spans = self.held_bytes = 0
+        self._dropped += dropped
+        return dropped
 
     def hurry(self) -> None:
         """No time is left to wait for answers: keep what comes. Any thread may say so."""
@@ -116,7 +138,7 @@ class Delivery:
         self._spill.forget()
         # The parent may never look: under `gunicorn --preload` it records nothing.
         self._has_spilled = True
-        self._delivered = self._spilled = self._dropped = 0
+        self._reset()
 
     def _may_try(self, urgent: bool) -> bool:
         if self._is_hurried:
@@ -124,6 +146,53 @@ class Delivery:
         if time.monotonic() >= self._next_attempt_s:
             return True
         return urgent and not self._told_to_wait
+
+    def _send_held(self) -> int:
+        dropped = 0
+        while self._held:
+            batch = self._held[0]
+            outcome = self._sender.send(batch.body, batch.signal)
+            if outcome.kind == "later":
+                self._back_off(outcome)
+                break
+            self._release()
+            dropped += self._settle(outcome, batch.spans)
+        return dropped
+
+    def _spill_held(self) -> int:
+        """Move what is held to the disk, behind what is there already; returns drops."""
+        dropped = 0
+        while self._held and self._trusts_spill():
+            batch = self._held[0]
+            try:
+                lost = self._spill.append(batch.body, batch.spans, batch.signal)
+            except OSError as error:
+                self._distrust_spill(error)
+                break
+            self._release()
+            self._has_spilled = True
+            if lost:
+                self.trouble = "the spill is full and the collector is away"
+            self._spilled = max(0, self._spilled + batch.spans - lost)
+            dropped += lost
+        self._dropped += dropped
+        return dropped
+
+    def _release(self) -> None:
+        batch = self._held.popleft()
+        self._held_spans -= batch.spans
+        self.held_bytes -= len(batch.body)
+
+    def _send_spilled(self) -> int:
+        try:
+            if not self._spill.stored():
+                self._has_spilled = False
+                return 0
+            with self._spill.claim() as is_mine:
+                return self._drain() if is_mine else self._leave_to_other()
+        except OSError as error:
+            self._distrust_spill(error)
+            return 0
 
     def _drain(self) -> int:
         dropped = 0
@@ -182,23 +251,6 @@ class Delivery:
         # What was kept before the trouble may still be there.
         self._distrusted_until_s, self._has_spilled = None, True
         return True
-
-    def _keep(self, body: bytes, spans: int, signal: str) -> int:
-        dropped = spans
-        if self._trusts_spill():
-            try:
-                dropped = self._spill.append(body, spans, signal)
-                self._spilled += spans
-                self._has_spilled = True
-                if dropped:
-                    self.trouble = "the spill is full and the collector is away"
-            except OSError as error:
-                self._distrust_spill(error)
-        else:
-            self.trouble = "the collector is away and the spill directory cannot be used"
-        self._dropped += dropped
-        self._spilled = max(0, self._spilled - dropped)
-        return dropped
 
     def _distrust_spill(self, error: OSError) -> None:
         self._distrusted_until_s = time.monotonic() + DISTRUST_S

@@ -1,8 +1,9 @@
 """The span processor: takes finished spans in a moment, delivers them from a thread of its own.
 
 Bounded in bytes, not in spans; waits on a condition, never polls; survives a fork; drains at
-exit. What the collector cannot take now goes to the spill and leaves later, in order. What had to
-be dropped is counted and said in one log line a minute. It does not know what spans mean.
+exit. What the collector cannot take now goes to the spill and leaves later, in order; where the
+disk cannot be used it waits in memory, within the same bound. What had to be dropped is counted
+and said in one log line a minute. It does not know what spans mean.
 """
 
 import logging
@@ -19,11 +20,10 @@ from opentelemetry.context import Context
 from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor
 
 from watchpost.errors import ConfigError
-from watchpost.export import Capture
+from watchpost.export import CAPTURES, Capture
 from watchpost.export.delivery import Delivery
 from watchpost.export.encoding import (
     Encoded,
-    Enrich,
     Treatment,
     encode_batch,
     encode_event_batch,
@@ -45,7 +45,6 @@ BATCH_SPANS = 512
 BATCH_BYTES = 2 * 1024 * 1024
 SHUTDOWN_S = 10.0
 Item = TypeVar("Item")
-_CAPTURES = ("full", "redacted", "metadata", "off")
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +120,8 @@ class ExportProcessor(SpanProcessor):
         size = weigh(item)
         with self._wake:
             self._received += 1
-            if self._closed or self._queued_bytes + size > self._queue_bytes:
+            held = self._queued_bytes + self._delivery.held_bytes
+            if self._closed or held + size > self._queue_bytes:
                 self._overflowed += 1
                 self._losses.count(1)
             else:
@@ -198,12 +198,17 @@ class ExportProcessor(SpanProcessor):
         with self._wake:
             left, self._queue = len(self._queue) + self._in_hand, deque()
             self._overflowed += left
-        self._losses.count(left)
+        self._losses.count(left + self._delivery.give_up())
         self._losses.tell(self._delivery.trouble, at_once=True)
 
     def _run_if_queued(self) -> None:
         if self._queue:
             self._run()
+
+    @property
+    def keeps_content(self) -> bool:
+        """Whether what was said leaves at all; it may still be masked on its way."""
+        return self._treatment.capture in ("full", "redacted")
 
     @property
     def counts(self) -> Counts:
@@ -215,7 +220,7 @@ class ExportProcessor(SpanProcessor):
                 delivered=done.delivered,
                 spilled=done.spilled,
                 dropped=self._overflowed + done.dropped,
-                waiting=len(self._queue) + self._in_hand,
+                waiting=len(self._queue) + self._in_hand + done.held,
             )
 
     def _start(self) -> None:
@@ -333,7 +338,6 @@ def make_processor(
     capture: Capture | None,
     policy: Policy | None,
     spill_dir: Path | None,
-    enrich: Enrich | None,
     backfill: bool,
     queue_bytes: int,
     spill_bytes: int,
@@ -341,8 +345,8 @@ def make_processor(
 ) -> ExportProcessor:
     """What `watchpost.export.build_processor` promises."""
     destination = parse_endpoint(endpoint)
-    if capture is not None and capture not in _CAPTURES:
-        raise ConfigError("capture", capture, f"say one of {', '.join(_CAPTURES)}")
+    if capture is not None and capture not in CAPTURES:
+        raise ConfigError("capture", capture, f"say one of {', '.join(CAPTURES)}")
     masks = policy is not None and policy.has_redaction
     if capture is None:
         capture = "redacted" if masks else "full" if destination.is_loopback else "metadata"
@@ -358,7 +362,7 @@ def make_processor(
         random.Random(),  # noqa: S311 - jitter, not a secret
     )
     return ExportProcessor(
-        Treatment(capture, enrich, Redactor(policy, lambda: DECLARED.rules)),
+        Treatment(capture, Redactor(policy, lambda: DECLARED.rules)),
         delivery,
         queue_bytes=queue_bytes,
         interval_s=interval_s,
