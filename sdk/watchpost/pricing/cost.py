@@ -18,7 +18,7 @@ from typing import Any
 from watchpost import attributes as names
 from watchpost.errors import ConfigError
 from watchpost.pricing.batched import BATCH, find_batched
-from watchpost.pricing.fine_tuned import find_base, find_fine_tuned, strip_date
+from watchpost.pricing.fine_tuned import find_base, find_fine_tuned
 from watchpost.pricing.model_names import split_names
 from watchpost.record import Usage
 
@@ -229,7 +229,7 @@ def _find_rates(provider: str, model: str, tier: str, day: int) -> Rates | None:
         return _rate_fine_tuned(model, tier, known.context_window if known else None)
     name, spellings = split_names(provider, model)
     when = datetime.fromtimestamp(day * 86_400 + 43_200, UTC)
-    for spelling in (*spellings, *(bare for s in spellings if (bare := strip_date(s)))):
+    for spelling in spellings:
         try:
             owner, found = get_snapshot().find_provider_model(spelling, None, name or None, None)
         except LookupError:

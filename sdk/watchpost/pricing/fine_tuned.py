@@ -6,12 +6,10 @@ The public list knows few of them, and none by a name without a date. A fine-tun
 
 from __future__ import annotations
 
-import re
 from decimal import Decimal
 
 from watchpost.pricing.batched import BATCH
-
-_DATE = re.compile(r"-(\d{4}-\d{2}-\d{2}|\d{4})$")
+from watchpost.pricing.model_names import strip_date
 
 # USD per million tokens, as OpenAI publishes them: input, cached input, output.
 _PRICES = {
@@ -37,15 +35,9 @@ def find_base(model: str) -> str:
 
 def find_fine_tuned(model: str, tier: str) -> tuple[Decimal, Decimal | None, Decimal] | None:
     """The prices of input, cached input and output; None for a base nobody knows."""
-    found = _PRICES.get(_DATE.sub("", find_base(model)))
+    found = _PRICES.get(strip_date(find_base(model)))
     if found is None:
         return None
     share = _HALF if tier == BATCH else Decimal(1)
     cached = min(Decimal(found[1]), Decimal(found[0]) * share) if found[1] else None
     return Decimal(found[0]) * share, cached, Decimal(found[2]) * share
-
-
-def strip_date(model: str) -> str:
-    """A model's name without the date of its version, empty where it has none."""
-    bare = _DATE.sub("", model)
-    return bare if bare != model else ""

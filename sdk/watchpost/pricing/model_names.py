@@ -37,23 +37,34 @@ _PREFIXES = {
 # What else an ARN can name costs something else, or does not say which model it is.
 _PLAIN_ARN = re.compile(r"arn:[\w-]+:bedrock:[^/]*:(?:inference-profile|foundation-model)/([^/]+)")
 _HUGGING_FACE = "huggingface"
+_DATE = re.compile(r"-(\d{4}-\d{2}-\d{2}|\d{4})$")
 
 
-def name_list(provider: str) -> str:
-    """What the public list calls a provider; empty where all of it is to be searched."""
-    return _LISTS.get(provider, provider)
+def strip_date(model: str) -> str:
+    """A model's name without the date of its version."""
+    return _DATE.sub("", model)
 
 
 def split_names(provider: str, model: str) -> tuple[str, tuple[str, ...]]:
-    """Whose prices a model's are, and the spellings to look for, the likeliest first."""
+    """Whose prices a model's are, and the spellings to look for, the likeliest first.
+
+    Whose is empty where the whole list is to be searched. Names without their date come last.
+    """
+    listed, spellings = _split(provider, model)
+    undated = (bare for name in spellings if (bare := strip_date(name)) != name)
+    return listed, (*spellings, *undated)
+
+
+def _split(provider: str, model: str) -> tuple[str, tuple[str, ...]]:
+    listed = _LISTS.get(provider, provider)
     if provider == "aws.bedrock":
-        return name_list(provider), _split_bedrock(model)
+        return listed, _split_bedrock(model)
     if provider == _HUGGING_FACE:
         name, _, runner = model.rpartition(":")
         return (f"{provider}_{runner}", (name,)) if name else (provider, (model,))
-    own = (provider, name_list(provider), *_PREFIXES.get(provider, ()))
+    own = (provider, listed, *_PREFIXES.get(provider, ()))
     first, _, rest = model.partition("/")
-    return name_list(provider), (model, rest) if rest and first in own else (model,)
+    return listed, (model, rest) if rest and first in own else (model,)
 
 
 def _split_bedrock(model: str) -> tuple[str, ...]:

@@ -18,7 +18,7 @@ from typing import Any
 
 from watchpost.errors import ConfigError
 from watchpost.pricing.batched import BATCH, find_batched
-from watchpost.pricing.fine_tuned import find_base, find_fine_tuned, strip_date
+from watchpost.pricing.fine_tuned import find_base, find_fine_tuned
 from watchpost.pricing.model_names import split_names
 from watchpost_collector.store.prices.price import (
     EPOCH,
@@ -126,8 +126,7 @@ def resolve_model(public: PublicList, provider: str, model: str) -> list[Price]:
         return _resolve_fine_tuned(public, provider, model, base)
     name, spellings = split_names(provider, model)
     listed = LISTED_AS.get(name, name) or None
-    undated = (bare for spelling in spellings if (bare := strip_date(spelling)))
-    for spelling in (*spellings, *undated):
+    for spelling in spellings:
         try:
             owner, found = public.snapshot.find_provider_model(spelling, None, listed, None)
         except LookupError:
