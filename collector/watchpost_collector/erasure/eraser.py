@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 import queue
-import re
 import secrets
 import threading
 from collections.abc import Callable, Iterable
@@ -26,7 +25,9 @@ from watchpost_collector.private_files import make_private
 from watchpost_collector.store import disk, erase, personal
 from watchpost_collector.store.client import Store, StoreUnavailable
 from watchpost_collector.store.days import close_days
+from watchpost_collector.store.directory import DiskFull
 from watchpost_collector.store.rollup import close_hours
+from watchpost_collector.trouble import locate, summarize
 
 log = logging.getLogger(__name__)
 
@@ -58,7 +59,11 @@ class Eraser:
     def start(self, store: Store) -> None:
         """Begin, with what an earlier process left undone."""
         self._store = store
-        self._anybody = erase.knows_erased(store)
+        try:
+            self._anybody = erase.knows_erased(store)
+        except StoreUnavailable:
+            # Rather looked for in vain than not at all.
+            self._anybody = True
         for entry in self._journal.list_unfinished():
             self._orders.put(entry)
         self._thread.start()
@@ -78,7 +83,7 @@ class Eraser:
         entry = self._enter(subject, keep_calls=keep_calls)
         try:
             traces = self._choose(entry)
-        except StoreUnavailable:
+        except (StoreUnavailable, DiskFull):
             # The order stands; the traces are looked up when the store is back.
             traces = set()
         files = erase_files(self._set_aside, subject, traces)
@@ -143,12 +148,16 @@ class Eraser:
         store = self._opened()
         with self._turn:
             tables = personal.list_tables(store)
-            erase.remember(store, _tombstone(entry))
-            self._anybody = True
+            self._remember(store, entry)
             erase.choose_traces(store, self._secret, tables, erasure=entry.name)
             chosen = erase.list_chosen(store)
             erase.forget_choice(store)
         return chosen
+
+    def _remember(self, store: Store, entry: Entry) -> None:
+        """Write an erased id down; from here on what segments bring is looked at."""
+        erase.remember(store, _tombstone(entry))
+        self._anybody = True
 
     def _run(self) -> None:
         while (entry := self._orders.get()) is not None and not self._stopping.is_set():
@@ -168,10 +177,11 @@ class Eraser:
                 return
             except (CollectorError, TimeoutError) as error:
                 # It is remembered: until then what waits is erased as it arrives in the store.
-                reason = f"the store is not ready for it ({_summarize(error)})"
+                reason = f"the store is not ready for it ({summarize(error)})"
                 self._journal.write(replace(entry, state=WAITING, reason=reason))
             except Exception as error:  # it must be told, not lost with the thread
-                log.exception("erasure %s failed", entry.name)
+                kind, place = type(error).__name__, locate(error)
+                log.error("erasure %s failed: %s at %s", entry.name, kind, place)
                 self._journal.write(replace(entry, state=FAILED, reason=type(error).__name__))
                 return
             self._stopping.wait(_RETRY_S)
@@ -185,7 +195,7 @@ class Eraser:
     def _erase_tables(self, store: Store, entry: Entry) -> dict[str, Any]:
         tables = personal.list_tables(store)
         names = [table.name for table in tables] + ["erasing"]
-        erase.remember(store, _tombstone(entry))
+        self._remember(store, entry)
         disk.hurry(store, names)
         try:
             traces = erase.choose_traces(store, self._secret, tables, erasure=entry.name)
@@ -216,12 +226,6 @@ class Eraser:
             "old_parts": disk.count_old_parts(store, names),
             "detached_parts": disk.count_detached_parts(store, names),
         }
-
-
-def _summarize(error: Exception) -> str:
-    """The error without what an engine quotes."""
-    code = re.search(r"[Cc]ode:? (\d+)", str(error))
-    return f"{type(error).__name__}{f', engine error {code[1]}' if code else ''}"
 
 
 def _tombstone(entry: Entry) -> erase.Tombstone:
