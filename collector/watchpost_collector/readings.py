@@ -52,6 +52,7 @@ def take_readings(context: Context, project: str = "") -> Iterator[Reading]:
     yield from _read_projects(context, project)
     yield from _read_spool(context)
     yield from _read_set_aside(context)
+    yield from _read_redaction(context)
     yield from _read_prices(context, project)
     yield from _read_times(context)
     yield from _read_process()
@@ -173,6 +174,17 @@ def _read_set_aside(context: Context) -> Iterator[Reading]:
     yield _gauge("set_aside_oldest_seconds", "Age of the oldest.", aside.oldest_s, "s")
     dropped = context.counters.read().set_aside_dropped
     yield _count("set_aside_dropped_spans", "Spans no longer kept there.", dropped)
+
+
+def _read_redaction(context: Context) -> Iterator[Reading]:
+    """What was masked before it was kept, where that is asked for."""
+    if (redaction := context.redaction) is None:
+        return
+    for name, told, unit, value in (
+        ("requests", "Requests that were looked through.", "{request}", redaction.requests),
+        ("items", "Resources, spans, records with something masked.", "{item}", redaction.changed),
+    ):
+        yield Reading(f"watchpost_redaction_{name}", "counter", told, unit, (Sample(value),))
 
 
 def _read_prices(context: Context, project: str) -> Iterator[Reading]:

@@ -158,6 +158,9 @@ def test_what_was_masked_says_so_and_messages_stay_json(redacting: RunningServer
     told = redacting.status()["redaction"]
     assert told["requests"] >= 2
     assert told["changed"] >= 2
+    metrics = redacting.request("GET", "/metrics").body.decode()
+    assert f"watchpost_redaction_requests_total {told['requests']}\n" in metrics
+    assert f"watchpost_redaction_items_total {told['changed']}\n" in metrics
 
 
 def test_a_setting_that_cannot_be_used_stops_the_start_and_says_why(tmp_path: Path) -> None:
