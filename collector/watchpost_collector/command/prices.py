@@ -10,7 +10,6 @@ import argparse
 import http.client
 import json
 import os
-import re
 import sys
 import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
@@ -28,13 +27,13 @@ from watchpost_collector.command.connection import (
     URL_SETTING,
     open_connection,
 )
+from watchpost_collector.command.plain_text import show_plainly
 
 FOUND_SOMETHING = 1
 _FETCH_S = 30.0
 _MOST_BYTES = 32 * 1024 * 1024
 # Repricing a long history takes minutes, and answers when it is done.
 _TIMEOUT_S = 3600.0
-_CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 _SHOWN = 20
 _PLAIN_RATES = ("request", "image", "search")
 _MS_RATES = {"media_ms": "second", "gpu_ms": "GPU second"}
@@ -73,7 +72,7 @@ def run(args: argparse.Namespace) -> int:
         sys.stdout.write("\n")
     else:
         for line in _TELLERS[args.verb](answer):
-            shown = _CONTROLS.sub("\N{REPLACEMENT CHARACTER}", line.rstrip("\n"))
+            shown = show_plainly(line.rstrip("\n"))
             sys.stdout.write(f"{shown}\n")
     wrong = any(not call["agrees"] for call in answer.get("calls", ()))
     return FOUND_SOMETHING if wrong else 0

@@ -23,6 +23,7 @@ from watchpost_collector.command.connection import (
     open_connection,
     read_address,
 )
+from watchpost_collector.command.plain_text import show_plainly
 
 DEFAULT_URL = "http://127.0.0.1:8123"
 URL_SETTING = "WATCHPOST_QUERY_URL"
@@ -33,8 +34,6 @@ _FORMATS = {
     "json": "JSONEachRow",
     "csv": "CSVWithNames",
 }
-# What is stored was written by strangers: a terminal must not obey it.
-_CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +61,7 @@ def run(args: argparse.Namespace) -> int:
     endpoint = find_endpoint(args.url, args.data, args.key, os.environ)
     sql = sys.stdin.read() if args.sql == "-" else args.sql
     answer = ask(endpoint, sql, _FORMATS[args.format]).decode("utf-8", "replace")
-    shown = _CONTROLS.sub("\N{REPLACEMENT CHARACTER}", answer) if args.format == "table" else answer
-    sys.stdout.write(shown)
+    sys.stdout.write(show_plainly(answer) if args.format == "table" else answer)
     return 0
 
 
