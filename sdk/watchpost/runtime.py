@@ -19,12 +19,12 @@ from opentelemetry import trace
 if TYPE_CHECKING:
     from watchpost.export.event import Event
     from watchpost.pricing.cost import Rates
-    from watchpost.prompts.fetch import PromptSource
     from watchpost.record import Generation
-    from watchpost.scores.feedback import LinkSource
     from watchpost.screening.policy import Policy
 
 TRACER = "watchpost"
+MOST_TOLD = 1000
+"""Different things that are told in one process: names that a program makes up have no end."""
 STREAM_USAGE_HOSTS = ("api.openai.com", "openai.azure.com", "api.deepseek.com")
 """Hosts, and the ends of their subdomains, known to tell a stream's tokens when they are asked."""
 
@@ -32,11 +32,20 @@ _log = logging.getLogger("watchpost")
 
 
 @dataclass(frozen=True, slots=True)
+class Collector:
+    """A collector to ask: its URL, the key that opens it, and the project where that is open."""
+
+    endpoint: str
+    key: str = field(default="", repr=False)
+    project: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Runtime:
     """How calls are recorded. `clock` gives nanoseconds since 1970; `content` keeps messages.
 
-    `deliver` takes an event for the exporter and returns at once; `links` is what feedback links
-    are made of, `prompts` where prompts are fetched. All three are None before `configure`.
+    `deliver` takes an event for the exporter and returns at once; `links` is where feedback links
+    lead, `prompts` where prompts are fetched. All three are None before `configure`.
     `notice` is told every generation when its attributes are computed.
     """
 
@@ -49,8 +58,8 @@ class Runtime:
     prices: Mapping[str, Rates] = field(default_factory=dict)
     segments: tuple[str, ...] = ()
     deliver: Callable[[Event], None] | None = None
-    links: LinkSource | None = None
-    prompts: PromptSource | None = None
+    links: Collector | None = None
+    prompts: Collector | None = None
     notice: Callable[[Generation], None] | None = None
 
 
@@ -85,8 +94,8 @@ class Shield:
         return True
 
     def tell_once(self, key: str, text: str, *values: object) -> None:
-        """Log a warning the first time its key is seen in this process."""
-        if key not in self._told:
+        """Log a warning the first time its key is seen in this process, as one of the first."""
+        if key not in self._told and len(self._told) < MOST_TOLD:
             self._told.add(key)
             _log.warning(text, *values)
 

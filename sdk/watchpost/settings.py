@@ -7,16 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, cast
+from typing import Any, cast
 from urllib.parse import urlsplit
 
 from watchpost.errors import ConfigError
-from watchpost.runtime import STREAM_USAGE_HOSTS
-
-Capture = Literal["full", "redacted", "metadata", "off"]
+from watchpost.export import CAPTURES, Capture
+from watchpost.runtime import STREAM_USAGE_HOSTS, Collector
 
 DEFAULT_ENDPOINT = "http://127.0.0.1:4318"
-CAPTURES = ("full", "redacted", "metadata", "off")
 _YES = ("1", "true", "yes", "on")
 _NO = ("0", "false", "no", "off")
 
@@ -62,6 +60,12 @@ SETTINGS: tuple[Setting, ...] = (
         "ask OpenAI, Azure and DeepSeek for the tokens of plain streams; false asks nobody, names "
         "of hosts, comma-separated, are asked as well",
     ),
+    Setting(
+        "heed_sigterm",
+        ("WATCHPOST_HEED_SIGTERM",),
+        "true",
+        "deliver what waits before SIGTERM ends the process; false leaves the signal alone",
+    ),
     Setting("enabled", ("WATCHPOST_ENABLED",), "true", "false records nothing; guards still run"),
 )
 
@@ -81,13 +85,13 @@ class Settings:
     data_dir: str | None = None
     segments: tuple[str, ...] = ()
     stream_usage: tuple[str, ...] = STREAM_USAGE_HOSTS
+    heed_sigterm: bool = True
     enabled: bool = True
 
     @property
-    def is_loopback(self) -> bool:
-        """Whether what is recorded stays on this machine."""
-        host = urlsplit(self.endpoint).hostname or ""
-        return host in ("localhost", "::1") or host.startswith("127.")
+    def collector(self) -> Collector:
+        """Where links lead and prompts are fetched."""
+        return Collector(self.endpoint, self.key or "", self.project or "")
 
 
 def read_settings(arguments: Mapping[str, Any], environment: Mapping[str, str]) -> Settings:
@@ -117,8 +121,8 @@ def _check(argument: str, said_by: str, value: Any) -> Any:
         return _check_endpoint(said_by, value)
     if argument == "capture":
         return _check_capture(said_by, value)
-    if argument == "enabled":
-        return _check_enabled(said_by, value)
+    if argument in ("enabled", "heed_sigterm"):
+        return _check_flag(said_by, value)
     if argument == "stream_usage":
         return _check_stream_usage(said_by, value)
     if argument == "segments":
@@ -143,7 +147,7 @@ def _check_capture(said_by: str, value: Any) -> Capture:
     return cast(Capture, value)
 
 
-def _check_enabled(said_by: str, value: Any) -> bool:
+def _check_flag(said_by: str, value: Any) -> bool:
     if isinstance(value, bool):
         return value
     word = str(value).lower()

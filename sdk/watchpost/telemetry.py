@@ -22,11 +22,9 @@ from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor, TracerPro
 
 from watchpost import attributes as names
 from watchpost.export import build_processor
-from watchpost.export.endings import heed_termination
+from watchpost.export.endings import heed_termination, leave_termination
 from watchpost.pricing.cost import Rates, read_overrides
-from watchpost.prompts.fetch import PromptSource
 from watchpost.runtime import TRACER, Runtime, install
-from watchpost.scores.feedback import LinkSource
 from watchpost.screening.declared import declare
 from watchpost.settings import Settings, read_settings
 
@@ -90,6 +88,7 @@ def configure(
     data_dir: str | Path | None = None,
     segments: Sequence[str] = (),
     stream_usage: bool | Sequence[str] | None = None,
+    heed_sigterm: bool | None = None,
     clock: Callable[[], int] | None = None,
     enabled: bool | None = None,
 ) -> None:
@@ -98,7 +97,8 @@ def configure(
     `endpoint` is the collector's URL. `policy` applies to every call that has none of its own.
     `prices` are USD per million tokens by model. `segments` declares the names of dimensions.
     `stream_usage` False asks no server for the tokens of plain streams; a list of hosts asks these
-    beside the known ones. `clock` gives nanoseconds since 1970 for every span. A second call
+    beside the known ones. `heed_sigterm` False leaves that signal alone, which otherwise waits
+    until spans are delivered. `clock` gives nanoseconds since 1970 for every span. A second call
     replaces the first, whose spans are delivered. Raises ConfigError for a value that cannot be
     used, and nothing later.
     """
@@ -116,7 +116,7 @@ def configure(
             content=False,
             deliver=_let_go,
             # What a program says to its models does not hang on whether it is recorded.
-            prompts=_name_prompts(settings),
+            prompts=settings.collector,
         )
     )
 
@@ -137,25 +137,24 @@ def _start(
     )
     provider = _find_provider(settings)
     _replace(processor, provider)
-    heed_termination(_hasten, _settle)
+    if settings.heed_sigterm:
+        heed_termination(_hasten, _settle)
+    else:
+        leave_termination()
     install(
         Runtime(
             provider.get_tracer(TRACER),
             clock=clock or time.time_ns,
             policy=policy,
-            content=_keeps_content(settings, policy),
+            content=processor.keeps_content,
             prices=prices,
             segments=settings.segments,
             stream_usage=settings.stream_usage,
             deliver=lambda event: processor.take(replace(event, resource=provider.resource)),
-            links=LinkSource(settings.endpoint, settings.key or ""),
-            prompts=_name_prompts(settings),
+            links=settings.collector,
+            prompts=settings.collector,
         )
     )
-
-
-def _name_prompts(settings: Settings) -> PromptSource:
-    return PromptSource(settings.endpoint, settings.key or "", settings.project or "")
 
 
 def _let_go(event: Event) -> None:
@@ -221,13 +220,6 @@ def _resource_attributes(settings: Settings) -> dict[str, str]:
         names.VCS_REVISION: os.environ.get("WATCHPOST_REVISION"),
     }
     return {name: value for name, value in found.items() if value}
-
-
-def _keeps_content(settings: Settings, policy: Policy | None) -> bool:
-    """Whether messages are put on spans at all; what is kept may still be masked on its way out."""
-    if settings.capture is not None:
-        return settings.capture in ("full", "redacted")
-    return settings.is_loopback or (policy is not None and policy.has_redaction)
 
 
 def _replace(processor: ExportProcessor | None, provider: TracerProvider | None = None) -> None:

@@ -15,8 +15,8 @@ from opentelemetry.sdk.trace import TracerProvider
 from running_server import Answer, RunningServer
 
 import watchpost
-from watchpost.runtime import Runtime, install
-from watchpost.scores.feedback import LinkSource, write_token
+from watchpost.runtime import Collector, Runtime, install
+from watchpost.scores.feedback import write_token
 from watchpost.scores.score import make_score
 from watchpost_collector.access.issued_keys import issue_key, revoke_key
 
@@ -166,7 +166,7 @@ def test_a_public_key_that_writes_too_much_is_told_when_to_come_back(
 
 
 def link_to(server: RunningServer, trace: str, value: Any, key: str = INGEST) -> str:
-    install(Runtime(TracerProvider().get_tracer("t"), links=LinkSource(server.otlp_url, key)))
+    install(Runtime(TracerProvider().get_tracer("t"), links=Collector(server.otlp_url, key)))
     try:
         link = watchpost.feedback_link(trace, "helpful", value)
     finally:

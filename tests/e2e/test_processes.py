@@ -361,6 +361,15 @@ def test_an_applications_own_handler_of_sigterm_still_decides(
     assert collector.names == ["last words", "handler"]
 
 
+def test_sigterm_can_be_left_alone_also_after_it_was_heeded(programs: Running) -> None:
+    program = """
+    assert signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL
+    watchpost.configure(heed_sigterm=False)
+    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+    """
+    assert programs.run(textwrap.dedent(program)) == 0
+
+
 def test_what_a_killed_process_had_spilled_the_next_one_delivers_in_order(
     programs: Running, tmp_path: Path
 ) -> None:

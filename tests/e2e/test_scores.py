@@ -21,8 +21,7 @@ from running_server import RunningServer
 from standin_page import StandInPage
 
 import watchpost
-from watchpost.runtime import Runtime, install
-from watchpost.scores.feedback import LinkSource
+from watchpost.runtime import Collector, Runtime, install
 
 Browse = Callable[..., Page]
 PUBLIC, INGEST, READ = "p" * 24, "i" * 24, "r" * 24
@@ -69,7 +68,7 @@ def locked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
 
 
 def make_link(server: RunningServer, trace: str, value: Any, key: str = "") -> str:
-    links = LinkSource(server.otlp_url, key)
+    links = Collector(server.otlp_url, key)
     install(Runtime(TracerProvider().get_tracer("t"), links=links))
     try:
         return watchpost.feedback_link(trace, "helpful", value)

@@ -100,6 +100,15 @@ def test_an_error_that_cannot_be_written_costs_its_words_alone(
     assert span.attributes["error.type"].endswith("MuteError")
 
 
+def test_names_that_have_no_end_are_not_all_told(
+    production: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("watchpost.runtime.MOST_TOLD", 3)
+    for number in range(5):
+        SHIELD.tell_once(f"name {number}", "told of %d", number)
+    assert production.messages == ["told of 0", "told of 1", "told of 2"]
+
+
 def test_in_tests_the_shield_lets_through(recorder: Any) -> None:
     with pytest.raises(ZeroDivisionError), SHIELD:
         broken()

@@ -20,6 +20,7 @@ def test_an_argument_goes_before_its_variables_in_their_order(setting: object) -
         "endpoint": ("http://a:1", "http://b:2"),
         "capture": ("full", "off"),
         "enabled": ("false", "true"),
+        "heed_sigterm": ("false", "true"),
         "segments": ("a", "b"),
         "stream_usage": ("a.example", "false"),
     }
@@ -39,6 +40,7 @@ def test_an_argument_goes_before_its_variables_in_their_order(setting: object) -
         ({"endpoint": "http://h:port"}, "endpoint='http://h:port'"),
         ({"capture": "some"}, "capture='some' cannot be used: say one of full"),
         ({"enabled": "perhaps"}, "enabled='perhaps' cannot be used: say true or false"),
+        ({"heed_sigterm": "never"}, "heed_sigterm='never' cannot be used: say true or false"),
         ({"segments": ["a b"]}, "use letters"),
         ({"stream_usage": "http://a/v1"}, "names of hosts"),
         ({"stream_usage": 3}, "say true, false"),
@@ -53,11 +55,3 @@ def test_a_wrong_value_is_named_with_its_cure(arguments: dict[str, object], mess
 def test_an_error_names_the_variable_that_said_it() -> None:
     with pytest.raises(ConfigError, match="WATCHPOST_CAPTURE='all'"):
         read_settings({}, {"WATCHPOST_CAPTURE": "all"})
-
-
-@pytest.mark.parametrize(
-    ("endpoint", "loopback"),
-    [("http://127.0.0.1:1", True), ("http://localhost", True), ("https://example.com", False)],
-)
-def test_loopback_is_what_stays_on_the_machine(endpoint: str, loopback: bool) -> None:
-    assert Settings(endpoint=endpoint).is_loopback is loopback

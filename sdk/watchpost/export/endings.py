@@ -89,16 +89,16 @@ class Termination:
     def __init__(
         self, before: Any, hasten: Callable[[], None], settle: Callable[[], object]
     ) -> None:
-        self._before = before
+        self.before = before
         self._hasten = hasten
         self._settle = settle
         self._is_settling = False
 
     def __call__(self, number: int, frame: FrameType | None) -> None:
         """Handle the signal."""
-        if callable(self._before):
+        if callable(self.before):
             self._start(self._hasten)
-            self._before(number, frame)
+            self.before(number, frame)
         elif self._is_settling:
             # Settled, or somebody is impatient.
             self._die(number)
@@ -132,10 +132,22 @@ def heed_termination(hasten: Callable[[], None], settle: Callable[[], object]) -
     """Let SIGTERM wait for `settle`. Nothing happens outside the main thread, or where the
     application ignores the signal; a handler it sets later replaces this one.
     """
-    is_main = threading.current_thread() is threading.main_thread()
-    if not is_main or not hasattr(signal, "pthread_kill"):
-        return
-    before = signal.getsignal(signal.SIGTERM)
+    before = _find_handler()
     if isinstance(before, Termination) or before is None or before is signal.SIG_IGN:
         return
     signal.signal(signal.SIGTERM, Termination(before, hasten, settle))
+
+
+def leave_termination() -> None:
+    """Put the handler back that `heed_termination` found, where its own is still there."""
+    handler = _find_handler()
+    if isinstance(handler, Termination):
+        signal.signal(signal.SIGTERM, handler.before)
+
+
+def _find_handler() -> Any:
+    """The handler of SIGTERM, None where this thread could set no other."""
+    is_main = threading.current_thread() is threading.main_thread()
+    if not is_main or not hasattr(signal, "pthread_kill"):
+        return None
+    return signal.getsignal(signal.SIGTERM)

@@ -5,6 +5,10 @@ does not know spans, queues or files. One thread at a time uses a Sender.
 """
 
 import contextlib
+
+# Sockets import it when they first look up a name; in a child forked in the middle of that it would
+# be missing for good.
+import encodings.idna  # noqa: F401
 import gzip
 import http.client
 import math

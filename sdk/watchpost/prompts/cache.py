@@ -18,9 +18,9 @@ from concurrent.futures import Future, wait
 from typing import Any
 
 from watchpost.errors import ConfigError, PromptError
-from watchpost.prompts.fetch import Fetched, PromptSource, Wanted, fetch
+from watchpost.prompts.fetch import Fetched, Wanted, fetch
 from watchpost.prompts.prompt import Prompt
-from watchpost.runtime import SHIELD, active
+from watchpost.runtime import SHIELD, Collector, active
 from watchpost.settings import read_settings
 
 DEADLINE_S = 1.0
@@ -207,13 +207,12 @@ def _look(
     return Looked(failed)
 
 
-def _find_source() -> PromptSource:
+def _find_source() -> Collector:
     """The collector of `configure`; before it, that of the environment."""
     source = active().prompts
     if source is not None:
         return source
-    settings = read_settings({}, os.environ)
-    return PromptSource(settings.endpoint, settings.key or "", settings.project or "")
+    return read_settings({}, os.environ).collector
 
 
 def _is_due(entry: Entry, wanted: Wanted, ttl_s: float) -> bool:

@@ -6,17 +6,15 @@ and starts nothing; when to ask, and what to do without an answer, is the cache'
 
 from __future__ import annotations
 
-# Sockets import it when they first look up a name; in a child forked in the middle of that it would
-# be missing for good.
-import encodings.idna  # noqa: F401
 import http.client
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
 from watchpost.errors import ConfigError
 from watchpost.prompts.prompt import Prompt
+from watchpost.runtime import Collector
 from watchpost.template import MOST_CHARACTERS
 
 TIMEOUT_S = 10.0
@@ -28,19 +26,10 @@ _REASON_CHARACTERS = 200
 
 
 @dataclass(frozen=True, slots=True)
-class PromptSource:
-    """The collector to ask: its URL, the key that opens it, and the project where that is open."""
-
-    endpoint: str
-    key: str = field(default="", repr=False)
-    project: str = ""
-
-
-@dataclass(frozen=True, slots=True)
 class Wanted:
     """One prompt of one collector: by label, or by version."""
 
-    source: PromptSource
+    source: Collector
     name: str
     label: str = ""
     version: str = ""

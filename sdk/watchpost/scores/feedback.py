@@ -14,7 +14,7 @@ import hmac
 import json
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from urllib.parse import quote
 
 from watchpost.errors import BadPayload, ConfigError
@@ -29,14 +29,6 @@ MOST_TOKEN = 4096
 _PURPOSE = b"watchpost feedback link 1"
 _MAC_BYTES = 16
 _DAY_S = 86_400
-
-
-@dataclass(frozen=True, slots=True)
-class LinkSource:
-    """What links are made of: where the collector is, and the key they are signed with."""
-
-    url: str
-    key: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +78,7 @@ def feedback_link(
         SHIELD.tell_once("link", "a feedback link was asked for where nothing is recorded")
         return ""
     token = write_token(found, source.key, int(time.time() + days * _DAY_S))
-    return f"{(url or source.url).rstrip('/')}{FEEDBACK_PATH}?t={quote(token)}"
+    return f"{(url or source.endpoint).rstrip('/')}{FEEDBACK_PATH}?t={quote(token)}"
 
 
 def write_token(score: Score, key: str, ends_s: int) -> str:

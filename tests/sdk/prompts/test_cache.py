@@ -19,9 +19,8 @@ from standin_library import StandInLibrary as Library
 import watchpost
 from watchpost.errors import ConfigError, PromptError
 from watchpost.prompts import cache
-from watchpost.prompts.fetch import PromptSource
 from watchpost.prompts.prompt import Prompt
-from watchpost.runtime import SHIELD
+from watchpost.runtime import SHIELD, Collector
 
 PATIENCE_S = 60.0
 
@@ -302,7 +301,7 @@ os._exit(0)
 def test_names_without_end_are_not_all_held(library: Library) -> None:
     for number in range(cache.MOST_HELD + 5):
         cache.CACHE.look(
-            cache.Wanted(PromptSource("http://127.0.0.1:9"), str(number)),
+            cache.Wanted(Collector("http://127.0.0.1:9"), str(number)),
             ttl_s=float("inf"),
             patient=False,
         )

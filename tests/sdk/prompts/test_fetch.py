@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 from standin_library import StandInLibrary
 
-from watchpost.prompts.fetch import Fetched, PromptSource, Wanted, fetch
+from watchpost.prompts.fetch import Fetched, Wanted, fetch
 from watchpost.prompts.prompt import Prompt
+from watchpost.runtime import Collector
 
 
 @pytest.fixture
@@ -20,7 +21,7 @@ def library() -> Iterator[StandInLibrary]:
 
 
 def ask(library: StandInLibrary, held: Fetched | None = None, **more: Any) -> Fetched:
-    source = PromptSource(library.url + more.pop("prefix", ""), more.pop("key", ""))
+    source = Collector(library.url + more.pop("prefix", ""), more.pop("key", ""))
     return fetch(Wanted(source, "answer", **{"label": "production", **more}), held or Fetched())
 
 
@@ -46,7 +47,7 @@ def test_it_is_asked_for_where_spans_are_sent(library: StandInLibrary, prefix: s
 
 
 def test_the_key_is_not_shown() -> None:
-    assert "k" * 20 not in repr(Wanted(PromptSource("u", "k" * 20), "answer"))
+    assert "k" * 20 not in repr(Wanted(Collector("u", "k" * 20), "answer"))
 
 
 @pytest.mark.parametrize(
@@ -74,6 +75,6 @@ def test_an_answer_that_is_no_prompt_is_a_reason_and_no_crash(
 
 @pytest.mark.parametrize("url", ["http://127.0.0.1:9", "https://127.0.0.1:9", "http://[::1"])
 def test_what_cannot_be_reached_is_a_reason_too(url: str) -> None:
-    found = fetch(Wanted(PromptSource(url), "answer", "production"), Fetched())
+    found = fetch(Wanted(Collector(url), "answer", "production"), Fetched())
     assert found.prompt is None
     assert url in found.reason

@@ -11,8 +11,8 @@ from opentelemetry.sdk.trace import TracerProvider
 
 import watchpost
 from watchpost.errors import BadPayload, ConfigError
-from watchpost.runtime import Runtime, install
-from watchpost.scores.feedback import LinkSource, Ticket, read_token
+from watchpost.runtime import Collector, Runtime, install
+from watchpost.scores.feedback import Ticket, read_token
 
 TRACE = "ab" * 16
 KEY = "wpk_0123456789ab_a-long-secret-that-is-random"
@@ -20,7 +20,7 @@ KEY = "wpk_0123456789ab_a-long-secret-that-is-random"
 
 @pytest.fixture(autouse=True)
 def _configured() -> None:
-    links = LinkSource("https://watch.example/base/", KEY)
+    links = Collector("https://watch.example/base/", KEY)
     install(Runtime(TracerProvider().get_tracer("t"), links=links))
 
 
@@ -57,7 +57,7 @@ def test_the_secret_is_not_in_the_link() -> None:
     link = watchpost.feedback_link(TRACE, "s", 1)
 
     assert KEY.rpartition("_")[2] not in link
-    assert KEY not in repr(LinkSource("u", KEY))
+    assert KEY not in repr(Collector("u", KEY))
 
 
 def test_another_key_or_another_letter_makes_it_no_link() -> None:
