@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
@@ -142,6 +143,14 @@ def _strict() -> Iterator[None]:
     SHIELD.strict = False
     install(None)
     DECLARED.forget()
+
+
+@pytest.fixture
+def collecting_alone() -> Iterator[None]:
+    """Garbage is collected when the test says so: it would not be where another thread is at it."""
+    gc.disable()
+    yield
+    gc.enable()
 
 
 @pytest.fixture

@@ -55,6 +55,7 @@ async def test_an_answer_in_very_many_parts_is_read_at_once_and_not_kept(
     assert recorder.generation["watchpost.logprob.mean"] == -0.5
 
 
+@pytest.mark.usefixtures("collecting_alone")
 async def test_a_failed_calls_error_is_not_kept_with_its_span(
     make_caller: Any, recorder: Any
 ) -> None:
@@ -72,6 +73,7 @@ async def test_a_failed_calls_error_is_not_kept_with_its_span(
     assert recorder.generation["http.response.status_code"] == 400
 
 
+@pytest.mark.usefixtures("collecting_alone")
 def test_an_observed_functions_error_is_not_kept_with_its_span(recorder: Any) -> None:
     class RefusedError(Exception):
         """One that can be watched."""

@@ -45,6 +45,7 @@ async def test_an_async_stream_closed_early_ends_its_span(
     assert recorder.generation["watchpost.stream.end"] == "closed"
 
 
+@pytest.mark.usefixtures("collecting_alone")
 async def test_a_stream_that_is_dropped_ends_its_span(make_caller: Any, recorder: Any) -> None:
     caller = make_caller("chat", "stream")
     stream = await caller.start("hello")
