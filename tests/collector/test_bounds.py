@@ -53,6 +53,21 @@ def test_too_many_attributes_of_one_span_cost_only_themselves() -> None:
     assert kept[1] == only_spans(request)[1]
 
 
+def test_too_many_events_and_links_of_one_span_cost_only_themselves() -> None:
+    request = build_request(2)
+    span = only_spans(request)[0]
+    for number in range(MOST_ATTRIBUTES + 10):
+        span.events.add(name=f"event {number}")
+        span.links.add(trace_id=bytes([1] * 16), span_id=bytes([2] * 8))
+
+    kept = only_spans(read(take(request.SerializeToString())))
+
+    assert len(kept[0].events) == len(kept[0].links) == MOST_ATTRIBUTES
+    assert kept[0].dropped_events_count == kept[0].dropped_links_count == 10
+    assert kept[0].events[-1].name == f"event {MOST_ATTRIBUTES - 1}"
+    assert kept[1] == only_spans(request)[1]
+
+
 def test_a_resource_that_would_be_repeated_too_often_is_cut() -> None:
     request = build_request(300)
     put(request.resource_spans[0].resource, "ballast", "b" * 50_000)

@@ -169,8 +169,12 @@ class Reception:
             return
         done, again = self._digests.claim(letter.digest)
         if again:
-            await asyncio.wrap_future(done)
             total = letter.spans + rejected
+            try:
+                await asyncio.wrap_future(done)
+            except Full:
+                counters.add_of(letter.project, received=total, refused=total)
+                raise
             counters.add_of(letter.project, requests_accepted=1, received=total, deduplicated=total)
             return
         # Counted before the spool has it: the flusher must never store what was not received.

@@ -105,11 +105,13 @@ def _has_crowded_item(resources: Any, signal: Signal) -> bool:
     if signal is METRICS:
         return False
     _, middle, inner = _GROUPS[signal.name]
+    counted = _COUNTED if signal is TRACES else _COUNTED[:1]
     return any(
-        len(item.attributes) > MOST_ATTRIBUTES
+        len(getattr(item, name)) > MOST_ATTRIBUTES
         for resource in resources
         for scope in getattr(resource, middle)
         for item in getattr(scope, inner)
+        for name in counted
     )
 
 
