@@ -6,7 +6,6 @@ import threading
 from typing import Any
 
 import anthropic
-import openai
 import pytest
 from opentelemetry import trace
 
@@ -24,28 +23,14 @@ from watchpost.testing import (
 )
 
 
-@pytest.fixture
-def client(provider: ProviderServer) -> Any:
-    http = openai.DefaultHttpxClient(verify=False)
-    with openai.OpenAI(base_url=provider.openai_url, api_key="none", http_client=http) as made:
-        yield watchpost.patch(made)
-
-
-def ask(client: Any, text: str) -> str:
-    reply = client.chat.completions.create(
-        model="gpt-4o", messages=[{"role": "user", "content": text}]
-    )
-    return reply.choices[0].message.content
-
-
 def test_a_patched_call_is_a_generation_with_its_tokens_and_its_price(
-    provider: ProviderServer, client: Any
+    provider: ProviderServer, ask: Any
 ) -> None:
     provider.answer(Answer(text="At noon.", usage=Usage(1000, 200)))
     prices = {"gpt-4o": {"input": 1, "output": 10}}
     desk = watchpost.span("desk", prompt="opening-hours", version=3, user="u1")
     with capture(prices=prices) as seen, desk:
-        assert ask(client, "When?") == "At noon."
+        assert ask("When?") == "At noon."
 
     call = seen.generation
     assert (call.model, call.usage.input_tokens, call.usage.output_tokens) == ("gpt-4o", 1000, 200)
@@ -90,15 +75,15 @@ def test_a_stream_and_a_response_handed_over_are_generations_too(provider: Provi
     assert [call.streaming for call in seen.generations] == [False, True]
 
 
-def test_calls_of_other_threads_are_seen(provider: ProviderServer, client: Any) -> None:
+def test_calls_of_other_threads_are_seen(provider: ProviderServer, ask: Any) -> None:
     with capture() as seen:
-        thread = threading.Thread(target=ask, args=(client, "hello"))
+        thread = threading.Thread(target=ask, args=("hello",))
         thread.start()
         thread.join()
     assert len(seen.generations) == 1
 
 
-def test_nothing_is_left_behind(client: Any) -> None:
+def test_nothing_is_left_behind(ask: Any) -> None:
     guard = FakeGuard()
     before, provider, rules = active(), trace.get_tracer_provider(), DECLARED.rules
     threads = threading.active_count()
@@ -122,7 +107,7 @@ def test_nothing_is_left_behind(client: Any) -> None:
     assert captures[0].spans == []
 
 
-def test_captures_stand_inside_each_other(client: Any) -> None:
+def test_captures_stand_inside_each_other(ask: Any) -> None:
     with capture() as outer:
         with watchpost.span("first"):
             pass
@@ -143,18 +128,18 @@ def test_a_configuration_made_inside_stays(monkeypatch: pytest.MonkeyPatch) -> N
     watchpost.shutdown()
 
 
-def test_content_can_be_left_out(client: Any) -> None:
+def test_content_can_be_left_out(ask: Any) -> None:
     with capture(content=False) as seen:
-        ask(client, "a secret")
+        ask("a secret")
     assert "a secret" not in str(dict(seen.spans[0].attributes or {}))
 
 
-def test_verdicts_and_scores_are_seen(client: Any) -> None:
+def test_verdicts_and_scores_are_seen(ask: Any) -> None:
     guard = FakeGuard("topic", words=["weather"])
     policy = watchpost.Policy(flag=[guard], directions={"topic": "input"})
     clock = FrozenClock()
     with capture(policy=policy, clock=clock) as seen, watchpost.span("desk"):
-        ask(client, "the weather")
+        ask("the weather")
         watchpost.score("helpful", True)
     (verdict,) = seen.verdicts
     assert [event.timestamp for span in seen.spans for event in span.events] == [clock()]
@@ -164,12 +149,12 @@ def test_verdicts_and_scores_are_seen(client: Any) -> None:
     assert score["gen_ai.evaluation.name"] == "helpful"
 
 
-def test_asking_for_the_one_call_or_span_names_what_was_seen_instead(client: Any) -> None:
+def test_asking_for_the_one_call_or_span_names_what_was_seen_instead(ask: Any) -> None:
     with capture() as seen:
         with pytest.raises(AssertionError, match="0 were seen: none"):
             _ = seen.generation
-        ask(client, "one")
-        ask(client, "two")
+        ask("one")
+        ask("two")
     with pytest.raises(AssertionError, match="2 were seen: gpt-4o, gpt-4o"):
         _ = seen.generation
     with pytest.raises(AssertionError, match=r"'desk' was expected, not 0; seen: chat gpt-4o"):

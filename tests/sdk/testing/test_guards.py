@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import openai
 import pytest
 
 import watchpost
@@ -12,22 +11,8 @@ from watchpost.screening.guard import Verdict
 from watchpost.testing import FakeGuard, ProviderServer, capture
 
 
-@pytest.fixture
-def client(provider: ProviderServer) -> Any:
-    http = openai.DefaultHttpxClient(verify=False)
-    with openai.OpenAI(base_url=provider.openai_url, api_key="none", http_client=http) as made:
-        yield watchpost.patch(made)
-
-
-def ask(client: Any, text: str) -> str:
-    reply = client.chat.completions.create(
-        model="gpt-4o", messages=[{"role": "user", "content": text}]
-    )
-    return reply.choices[0].message.content
-
-
 def test_a_script_blocks_the_call_it_says_and_passes_the_others(
-    provider: ProviderServer, client: Any
+    provider: ProviderServer, ask: Any
 ) -> None:
     guard = FakeGuard("gate", [False, True, 0.4, 0.9])
     policy = watchpost.Policy(block=[guard], directions={"gate": "input"})
@@ -35,7 +20,7 @@ def test_a_script_blocks_the_call_it_says_and_passes_the_others(
         passed = []
         for number in range(5):
             try:
-                ask(client, f"question {number}")
+                ask(f"question {number}")
                 passed.append(number)
             except watchpost.Blocked:
                 pass
@@ -45,30 +30,30 @@ def test_a_script_blocks_the_call_it_says_and_passes_the_others(
     assert [call.blocked for call in seen.generations] == [False, True, False, True, False]
 
 
-def test_words_are_found_where_they_stand_and_masked(provider: ProviderServer, client: Any) -> None:
+def test_words_are_found_where_they_stand_and_masked(provider: ProviderServer, ask: Any) -> None:
     guard = FakeGuard("names", words=["Jane", "J. Doe"], label="NAME")
     with capture(policy=watchpost.Policy(redact=[guard])):
-        ask(client, "Jane is J. Doe, not JXDoe")
+        ask("Jane is J. Doe, not JXDoe")
     assert "[NAME] is [NAME], not JXDoe" in provider.requests[0].text
 
 
-def test_a_guard_that_fails_is_unavailable_only_where_the_policy_says_so(client: Any) -> None:
+def test_a_guard_that_fails_is_unavailable_only_where_the_policy_says_so(ask: Any) -> None:
     script: list[Any] = [TimeoutError(), TimeoutError()]
     guard = FakeGuard("judge", script)
     inputs = {"judge": "input"}
     with capture(policy=watchpost.Policy(block=[guard], directions=inputs)) as seen:
-        ask(client, "open")
+        ask("open")
     assert seen.verdicts[0]["watchpost.guard.failed"] is True
     closed = watchpost.Policy(block=[guard], directions=inputs, on_failure={"judge": "closed"})
     with capture(policy=closed), pytest.raises(watchpost.WatchpostError, match="judge"):
-        ask(client, "closed")
+        ask("closed")
 
 
-def test_a_verdict_of_the_script_is_given_as_it_is(client: Any) -> None:
+def test_a_verdict_of_the_script_is_given_as_it_is(ask: Any) -> None:
     verdict = Verdict("judge", "off-topic", 0.75, tripped=True, revision="7")
     guard = FakeGuard("judge", [verdict])
     with capture(policy=watchpost.Policy(flag=[guard])) as seen:
-        ask(client, "hello")
+        ask("hello")
     said = seen.verdicts[0]
     assert (said["watchpost.guard.label"], said["watchpost.guard.probability"]) == (
         "off-topic",
