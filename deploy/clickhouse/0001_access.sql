@@ -43,6 +43,7 @@ grant select on watchpost.logs to watchpost_project_reader;
 grant select on watchpost.scores to watchpost_project_reader;
 grant select on watchpost.score_events to watchpost_project_reader;
 grant select on watchpost.score_comments to watchpost_project_reader;
+grant select on watchpost.settled_scores to watchpost_project_reader;
 grant select on watchpost.metrics to watchpost_project_reader;
 grant select on watchpost.prompts to watchpost_project_reader;
 grant select on watchpost.prompt_versions to watchpost_project_reader;
@@ -57,10 +58,10 @@ create quota if not exists watchpost_reader keyed by user_name
 -- A project's own user sees its own rows. The name of the project is a constant of the user, which
 -- the server's config lets it have (custom_settings_prefixes in config.xml) and nobody can change.
 create row policy if not exists own_project
-    on watchpost.calls, watchpost.spans, watchpost.content, watchpost.verdicts, watchpost.logs, watchpost.metrics, watchpost.score_events, watchpost.score_comments, watchpost.prompt_versions, watchpost.prompt_labels
+    on watchpost.calls, watchpost.spans, watchpost.content, watchpost.verdicts, watchpost.logs, watchpost.metrics, watchpost.score_events, watchpost.score_comments, watchpost.settled_scores, watchpost.prompt_versions, watchpost.prompt_labels
     using project = getSetting('watchpost_project') to watchpost_project_reader;
 create row policy if not exists every_project
-    on watchpost.calls, watchpost.spans, watchpost.content, watchpost.verdicts, watchpost.logs, watchpost.metrics, watchpost.score_events, watchpost.score_comments, watchpost.prompt_versions, watchpost.prompt_labels
+    on watchpost.calls, watchpost.spans, watchpost.content, watchpost.verdicts, watchpost.logs, watchpost.metrics, watchpost.score_events, watchpost.score_comments, watchpost.settled_scores, watchpost.prompt_versions, watchpost.prompt_labels
     using 1 to watchpost_writer, watchpost_reader;
 
 create user if not exists watchpost identified with sha256_password by '{writer_password}'

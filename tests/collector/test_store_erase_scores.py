@@ -16,19 +16,23 @@ from watchpost_collector.otlp.refusal import PROTOBUF_TYPE
 from watchpost_collector.otlp.signals import LOGS
 from watchpost_collector.store import erase, personal
 from watchpost_collector.store.client import Store
+from watchpost_collector.store.scores import settle_new
 
 SECRET = secrets.token_hex(32)
 RESULT = "gen_ai.evaluation.result"
 ANNS, BOBS = "a1" * 16, "b1" * 16
 
 
-def add_scores(store: Store, project: str, *said: tuple[str, str, str]) -> str:
-    """Scores as trace, author and comment."""
+def add_scores(
+    store: Store, project: str, *said: tuple[str, str, str], response_id: str = ""
+) -> str:
+    """Scores as trace, author and comment; without a trace they are of the response."""
     logs = Logs()
     for trace, author, comment in said:
         logs.add(
             RESULT,
             trace_id=bytes.fromhex(trace),
+            gen_ai__response__id=response_id,
             gen_ai__evaluation__name="thumb",
             gen_ai__evaluation__score__value=1.0,
             gen_ai__evaluation__explanation=comment,
@@ -38,6 +42,7 @@ def add_scores(store: Store, project: str, *said: tuple[str, str, str]) -> str:
     letter = admit(parcel, 1 << 24).letter
     segment = f"{name_segment()}-logs"
     store.insert_segment(frame_head(letter, segment) + letter.body, segment)
+    settle_new(store, segment)
     return segment
 
 
@@ -83,8 +88,32 @@ def test_scores_of_a_persons_traces_go_and_of_others_only_what_the_person_said(
 
     assert read(store, project, "author, comment", "score_comments") == [("bob", "bob's own")]
     assert read(store, project, "trace_id, author", "score_events") == [(BOBS, "bob")]
+    assert read(store, project, "author, comment", "scores") == [("bob", "bob's own")]
+    assert read(store, project, "count()", "settled_scores") == [(1,)]
     assert read(store, project, "trace_id", "spans") == [(BOBS,), (BOBS,)]
     assert read(store, project, "trace_id", "logs") == [(BOBS,), (BOBS,)]
+
+
+def test_a_score_of_a_response_goes_with_the_person_its_segments_name(store: Store) -> None:
+    project, segment = name_segment("erase"), name_segment()
+    spans = [
+        make_call(
+            trace_id=secrets.token_hex(16),
+            response_id=f"{whose}-{project}",
+            watchpost__segment__customer_id=whose,
+        )
+        for whose in ("ann", "bob")
+    ]
+    store.insert_segment(pack_segment(segment, spans, project), segment)
+    for whose in ("ann", "bob"):
+        add_scores(store, project, ("", "judge", ""), response_id=f"{whose}-{project}")
+    named = [({"customer_id": "ann"},), ({"customer_id": "bob"},)]
+    assert read(store, project, "segments", "scores") == named
+
+    erase_user(store, project, "ann")
+
+    assert read(store, project, "segments", "settled_scores") == named[1:]
+    assert read(store, project, "response_id", "score_events") == [(f"bob-{project}",)]
 
 
 def test_what_an_erased_person_said_is_erased_when_it_arrives_late(store: Store) -> None:

@@ -16,6 +16,7 @@ from watchpost_collector.store.client import Store
 from watchpost_collector.store.days import close_days
 from watchpost_collector.store.retention import TABLES, apply_retention, read_frontier, write_ttl
 from watchpost_collector.store.rollup import close_hours
+from watchpost_collector.store.scores import settle_new
 from watchpost_collector.store.settle import settle
 
 SPAN_TABLES = ("spans", "calls")
@@ -267,7 +268,8 @@ def test_comments_of_scores_live_as_content_does_and_their_numbers_as_spans(
     body = Logs().add("gen_ai.evaluation.result", trace_id=b"t" * 16, **said).encode()
     letter = Letter(body, project, time.time_ns(), 1)
     store.insert_segment(frame_head(letter, segment) + body, segment)
-    for table in ("score_events", "score_comments"):
+    settle_new(store, segment)
+    for table in ("score_events", "settled_scores", "score_comments"):
         store.command(
             f"alter table watchpost.{table} update stored = today() - 10 "
             "where spool_segment = {segment:String}",
@@ -275,11 +277,13 @@ def test_comments_of_scores_live_as_content_does_and_their_numbers_as_spans(
             {"mutations_sync": 2},
         )
 
-    kept("score_events", "score_comments", **{project: {"content": 7}})
-    assert count(store, project, "score_events", "score_comments") == {
+    tables = ("score_events", "settled_scores", "score_comments")
+    kept(*tables, **{project: {"content": 7}})
+    assert count(store, project, *tables) == {
         "score_events": 1,
+        "settled_scores": 1,
         "score_comments": 0,
     }
 
-    kept("score_events", **{project: {"content": 7, "spans": 9}})
-    assert count(store, project, "score_events") == {"score_events": 0}
+    kept(*tables, **{project: {"content": 7, "spans": 9}})
+    assert count(store, project, *tables) == dict.fromkeys(tables, 0)

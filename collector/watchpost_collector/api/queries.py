@@ -194,21 +194,19 @@ limit {{limit:UInt32}}
 """  # noqa: S608
 
 
-def _judge(condition: str) -> str:
-    """What each author said last: a later score of the same name and span replaces the earlier."""
-    return f"""
+# What each author said last: a later score of the same name and span replaces the earlier.
+_JUDGED = f"""
     select project, trace_id, span_id, name, source, author,
         argMax((time, kind, value, label), (time, arrived)) as last
-    from score_events where {_MINE} and {condition}
+    from score_events where {_OF_TRACE}
     group by project, trace_id, span_id, name, source, author
 """  # noqa: S608
-
 
 TRACE_SCORES = f"""
 select j.project as project, j.span_id as span_id, j.last.1 as time, j.name as name,
     j.last.2 as kind, j.last.3 as value, j.last.4 as label, j.source as source,
     j.author as author, c.comment as comment
-from ({_judge("trace_id = {trace:String}")}) as j
+from ({_JUDGED}) as j
 left join (
     select * except (spool_segment, stored) from score_comments where {_OF_TRACE}
 ) as c on c.project = j.project and c.span_id = j.span_id and c.name = j.name
@@ -217,38 +215,14 @@ order by time, name, source, author limit {{limit:UInt32}}
 """  # noqa: S608
 
 
-def _find_prompts(table: str) -> str:
-    """The prompts of the traces that were judged; they may be a month older than their score."""
-    return f"""
-    select project, trace_id, span_id, start,
-        (prompt_name::String, prompt_version::String) as prompt
-    from {table} where {_MINE} and prompt_name != ''
-        and start >= {_SINCE} - toIntervalDay(31) and start < {_UNTIL} + toIntervalHour(1)
-        and trace_id in (select trace_id from judged)
-"""  # noqa: S608
-
-
-# Scores by prompt and version: the span's own, else the first of its trace.
+# Scores by prompt and version.
 SCORES = f"""
-with judged as ({_judge(f"trace_id != '' and time >= {_SINCE} and time < {_UNTIL}")}),
-placed as (
-    select project, trace_id, groupUniqArrayIf((span_id, prompt), (project, trace_id, span_id)
-        in (select project, trace_id, span_id from judged)) as scored,
-        argMin(prompt, start) as prompted
-    from ({_find_prompts("spans")} union all {_find_prompts("generations")})
-    group by project, trace_id
-)
-select name, last.2 as kind, prompt.1 as prompt_name, prompt.2 as prompt_version,
-    count() as total_scores, avg(last.3) as mean,
-    sumMapIf([last.4], [1], last.4 != '') as counted_labels
-from (
-    select judged.name as name, judged.last as last,
-        arrayFirst(s -> s.1 = judged.span_id, placed.scored).2 as own,
-        if(own.1 != '', own, placed.prompted) as prompt
-    from judged left join placed
-        on placed.project = judged.project and placed.trace_id = judged.trace_id
-)
-where ({{prompt:String}} = '' or prompt.1 = {{prompt:String}})
+select name, kind, prompt_name, prompt_version,
+    count() as total_scores, avg(value) as mean,
+    sumMapIf([label], [1], label != '') as counted_labels
+from scores
+where {_MINE} and time >= {_SINCE} and time < {_UNTIL}
+    and ({{prompt:String}} = '' or prompt_name = {{prompt:String}})
 group by name, kind, prompt_name, prompt_version
 order by name, prompt_name, prompt_version, kind limit {{limit:UInt32}}
 """  # noqa: S608

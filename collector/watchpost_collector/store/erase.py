@@ -120,7 +120,7 @@ def _list_choices(
         anyone = " or ".join(hit for _, hit in hits)
         why = f"multiIf({reasons}, '')"
         found.append(("trace_id", "''", why, f"trace_id != '' and ({anyone})"))
-    for because, hit in hits if table.mark and not table.has_authors else ():
+    for because, hit in hits if table.mark else ():
         if because != BECAUSE:
             untraced = "trace_id = '' and " if table.has_traces else ""
             found.append(("''", table.mark, because, f"{untraced}{hit}"))

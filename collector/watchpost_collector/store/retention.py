@@ -24,6 +24,8 @@ TABLES: Mapping[str, Mapping[str, str]] = {
         "verdicts": "stored",
         "calls": "stored",
         "score_events": "stored",
+        "settled_scores": "stored",
+        "scored": "stored",
     },
     "rollups": {"usage_closed": "toDate(closed)", "guards_closed": "toDate(closed)"},
     "logs": {"logs": "stored"},

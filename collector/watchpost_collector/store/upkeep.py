@@ -14,8 +14,8 @@ from functools import partial
 from pathlib import Path
 
 from watchpost_collector import fault
-from watchpost_collector.otlp.signals import TRACES, read_signal
-from watchpost_collector.store import days, rollup, settle
+from watchpost_collector.otlp.signals import LOGS, METRICS, read_signal
+from watchpost_collector.store import days, rollup, scores, settle
 from watchpost_collector.store.client import SegmentCount, Store
 from watchpost_collector.store.estimates import Estimates
 from watchpost_collector.store.prices.book import PriceBook
@@ -61,9 +61,7 @@ class Upkeep:
 
     def follow_up(self, segment: str) -> None:
         """Settle and price what a segment brought, also one whose insert lost its answer."""
-        if read_signal(segment) is not TRACES:
-            if self.estimates is not None:
-                self.estimates.add(segment, logs=True)  # it may hold the messages of calls
+        if read_signal(segment) is METRICS:
             return
         if not self._try(lambda: self._make_right(segment)):
             self._unsettled.add(segment)
@@ -105,6 +103,8 @@ class Upkeep:
     def _run(self) -> None:
         # A process that died between an insert and its settling left that to us.
         self._try(lambda: settle.settle(self._store))
+        self._try(lambda: scores.settle_new(self._store))
+        self._try(lambda: scores.settle_again(self._store))
         self._try(self.prices.load_packaged)
         self._try(self.prices.resolve)
         close_at = 0.0
@@ -130,12 +130,17 @@ class Upkeep:
         self._unpriced = self.prices.find_unpriced()
 
     def _make_right(self, segment: str) -> None:
-        settle.settle(self._store, segment)
-        fault.reach("half_settled")
-        self.prices.resolve(segment)
+        is_logs = read_signal(segment) is LOGS
+        if is_logs:
+            scores.settle_new(self._store, segment)
+        else:
+            buried = settle.settle(self._store, segment)
+            fault.reach("half_settled")
+            self.prices.resolve(segment)
+            scores.settle_again(self._store, segment, stacked=bool(buried))
         self._unsettled.discard(segment)
         if self.estimates is not None:
-            self.estimates.add(segment)
+            self.estimates.add(segment, logs=is_logs)  # these may hold the messages of calls
 
     def _try(self, work: Callable[[], object]) -> bool:
         if self._stopping.is_set():

@@ -39,7 +39,7 @@ _WIRES: Mapping[str, Wire] = {
     LOGS.name: Wire(
         "log_wire",
         "logs.proto",
-        ("logs", "content", "score_events", "score_comments"),
+        ("logs", "content", "score_events", "score_comments", "settled_scores"),
         "select count(), countIf(has_content) + countIf(has_score) + countIf(has_comment), "
         "(select count() from watchpost.content where spool_segment = {segment:String}) + "
         "(select count() from watchpost.score_events where spool_segment = {segment:String}) + "

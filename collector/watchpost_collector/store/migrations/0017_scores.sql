@@ -1,8 +1,8 @@
 -- Scores: what people and judges said of a call, a span or a whole trace. All of them arrive as
 -- OpenTelemetry's event `gen_ai.evaluation.result`, also those of a browser and of a link. Every event
--- is a row of `score_events`, so that a segment can be counted and removed; the view `scores` shows
--- what was said last and of which prompt, model and deployment. A span may come after its score, so
--- the two meet when they are read. Comments are words: a table of their own, with content's life.
+-- is a row of `score_events`, so that a segment can be counted and removed. scores.py settles them, right
+-- after each insert: which is the last of its author, and which prompt, model and deployment it is
+-- about. A span may come after its score. Comments are words: a table of their own, with content's life.
 
 create table if not exists {database}.score_events {on_cluster}
 (
@@ -89,59 +89,57 @@ from (select *, {is_score} as has_score, has_score and {is_comment} as has_comme
 
 drop view if exists {database}.evaluations {on_cluster};
 
--- Each score once: the last of those that one author gave a span under one name, with what is known of
--- the span. What a span does not say (its prompt, its model) the first call of its trace that does says.
+-- A score as it was settled last. A version is the whole row again; its event's time is in the key, so
+-- that a month of one name is read alone. An earlier score of the same author and span stays here,
+-- not counted.
+create table if not exists {database}.settled_scores {on_cluster}
+(
+    project LowCardinality(String), name LowCardinality(String),
+    time DateTime64(9, 'UTC') codec(Delta, ZSTD(1)),
+    trace_id String, span_id String, response_id String,
+    kind LowCardinality(String), value Nullable(Float64), label String,
+    source LowCardinality(String), author String,
+    prompt_name LowCardinality(String), prompt_version LowCardinality(String),
+    model LowCardinality(String), service LowCardinality(String),
+    service_version LowCardinality(String), environment LowCardinality(String),
+    segments Map(LowCardinality(String), String),
+    has_comment Bool,
+    counted Bool, version UInt64, spool_segment LowCardinality(String), stored Date,
+    index trace_index trace_id type bloom_filter(0.01) granularity 1,
+    index segment_index spool_segment type set(16) granularity 4
+)
+engine = {replicated}ReplacingMergeTree(version)
+partition by toYYYYMM(time)
+primary key (project, name, time)
+order by (project, name, time, trace_id, span_id, response_id, source, author)
+ttl stored + interval 6 month
+settings index_granularity = 2048, materialize_ttl_recalculate_only = 1, {packed}, {durable};
+
+-- Hashes of the traces and responses that have a score: what a segment of spans is compared with.
+create table if not exists {database}.scored {on_cluster}
+(
+    project LowCardinality(String), subject UInt64, stored Date default today()
+)
+engine = {replicated}ReplacingMergeTree(stored)
+order by (project, subject)
+ttl stored + interval 6 month
+settings index_granularity = 512, materialize_ttl_recalculate_only = 1, {durable};
+
+create materialized view if not exists {database}.score_events_to_scored {on_cluster} to {database}.scored as
+select distinct project, xxHash64(if(trace_id != '', trace_id, response_id)) as subject
+from {database}.score_events;
+
+-- Each score once, with what it is about.
 create view if not exists {database}.scores {on_cluster} as
-with
-judged as (
-    select project, trace_id, span_id, name, source, author, if(trace_id = '', e.response_id, '') as response_id,
-        argMax((e.time, e.kind, e.value, e.label, e.service, e.environment), (e.time, e.arrived)) as last
-    from {database}.score_events as e
-    group by project, trace_id, span_id, name, source, author, response_id
-),
-placed as (
-    select project, trace_id,
-        groupUniqArrayIf((span_id, place), (project, trace_id, span_id) in (
-            select project, trace_id, span_id from {database}.score_events where span_id != '')) as scored,
-        argMinIf(place, begun, place.1 != '') as prompted,
-        argMinIf(place, begun, place.3 != '') as called,
-        argMin(place, (inner, begun)) as root
-    from (
-        select project, trace_id, span_id, start as begun, parent_span_id != '' as inner,
-            (prompt_name::String, prompt_version::String, model::String, service::String, service_version::String, environment::String, segments) as place
-        from {database}.spans
-        where trace_id in (select trace_id from {database}.score_events where trace_id != '')
-        union all
-        -- The calls of a trace that was sampled out are there nevertheless.
-        select project, trace_id, span_id, start as begun, true as inner,
-            (prompt_name::String, prompt_version::String, model::String, service::String, service_version::String, environment::String, segments) as place
-        from {database}.generations
-        where trace_id in (select trace_id from {database}.score_events where trace_id != '')
-    )
-    group by project, trace_id
-),
-answered as (
-    select project, response_id,
-        argMin((prompt_name::String, prompt_version::String, model::String, service::String, service_version::String, environment::String, segments), start) as place
-    from {database}.generations
-    where response_id in (select response_id from {database}.score_events where trace_id = '' and response_id != '')
-    group by project, response_id
-),
-    if(j.trace_id = '', answered.place, arrayFirst(s -> s.1 = j.span_id, placed.scored).2) as own
 select
-    j.project as project, j.trace_id as trace_id, j.span_id as span_id, j.response_id as response_id,
-    j.last.1 as time, j.name as name, j.last.2 as kind, j.last.3 as value, j.last.4 as label,
-    j.source as source, j.author as author, c.comment as comment,
-    if(own.1 != '', own.1, placed.prompted.1) as prompt_name,
-    if(own.1 != '', own.2, placed.prompted.2) as prompt_version,
-    if(own.3 != '', own.3, placed.called.3) as model,
-    coalesce(nullIf(own.4, ''), nullIf(placed.root.4, ''), j.last.5) as service,
-    coalesce(nullIf(own.5, ''), placed.root.5) as service_version,
-    coalesce(nullIf(own.6, ''), nullIf(placed.root.6, ''), j.last.6) as environment,
-    if(notEmpty(own.7), own.7, placed.root.7) as segments
-from judged as j
-left join {database}.score_comments as c
-    on c.project = j.project and c.trace_id = j.trace_id and c.span_id = j.span_id and c.name = j.name
-    and c.source = j.source and c.author = j.author and c.time = j.last.1
-left join placed on placed.project = j.project and placed.trace_id = j.trace_id
-left join answered on answered.project = j.project and answered.response_id = j.response_id;
+    s.project as project, s.trace_id as trace_id, s.span_id as span_id, s.response_id as response_id,
+    s.time as time, s.name as name, s.kind as kind, s.value as value, s.label as label,
+    s.source as source, s.author as author, c.comment as comment,
+    s.prompt_name as prompt_name, s.prompt_version as prompt_version, s.model as model,
+    s.service as service, s.service_version as service_version, s.environment as environment,
+    s.segments as segments
+from (select * from {database}.settled_scores final where counted) as s
+left any join {database}.score_comments as c
+    on c.project = s.project and c.trace_id = s.trace_id and c.span_id = s.span_id and c.name = s.name
+    and c.source = s.source and c.author = s.author and c.time = s.time
+settings do_not_merge_across_partitions_select_final = 1;
