@@ -16,14 +16,17 @@ from urllib.parse import urlencode
 import pyarrow
 import pyarrow.parquet
 import pytest
+from otlp_signals import Logs
 from store_segments import NOON_NS, make_call, name_segment, pack_segment
 
 from watchpost_collector.access.keys import Keys, parse_keys
 from watchpost_collector.api import answers
 from watchpost_collector.api.application import Api
+from watchpost_collector.otlp.envelope import Letter, frame_head
 from watchpost_collector.query.export import Export, open_parquet
 from watchpost_collector.query.reader import Reader
 from watchpost_collector.store.client import Store
+from watchpost_collector.store.scores import settle_new
 from watchpost_collector.store.settle import settle
 
 DAY_S = 86_400
@@ -273,6 +276,33 @@ async def test_an_export_is_parquet_with_the_engines_types(
         assert table.schema.field("cost").type == pyarrow.decimal128(18, 9)
         assert pyarrow.types.is_map(table.schema.field("segments").type)
         assert table.schema.field("input_tokens").type == pyarrow.uint64()
+
+
+async def test_scores_are_told_by_prompt_version_and_exported(
+    mine: Asked, projects: tuple[str, str], store: Store
+) -> None:
+    logs, segment = Logs(), f"{name_segment()}-logs"
+    for name, said in (("thumb", {"value": 1.0}), ("thumb", {"value": 0.0}), ("t", {"label": "a"})):
+        logs.add(
+            "gen_ai.evaluation.result",
+            trace_id=bytes.fromhex("a1" * 16),
+            gen_ai__evaluation__name=name,
+            watchpost__score__author=f"reader-{said}",
+            **{f"gen_ai__evaluation__score__{key}": value for key, value in said.items()},
+        )
+    body = logs.encode()
+    letter = Letter(body, projects[0], time.time_ns(), 3)
+    store.insert_segment(frame_head(letter, segment) + body, segment)
+    settle_new(store, segment)
+
+    told = (await mine.ask("scores", prompt="greet"))["scores"]
+    shown = [(s["name"], s["prompt_name"], s["scores"], s["mean"], s["labels"]) for s in told]
+    assert shown == [("t", "greet", 1, None, {"a": 1}), ("thumb", "greet", 2, 0.5, {})]
+    assert (await mine.ask("scores", prompt="other"))["scores"] == []
+    _, exported = await mine.get("export/scores")
+    table = pyarrow.parquet.read_table(io.BytesIO(exported))
+    assert sorted(table["value"].to_pylist(), key=str) == [0.0, 1.0, None]
+    assert table.schema.field("time").type == pyarrow.timestamp("ns", tz="UTC")
 
 
 async def test_a_large_export_comes_in_small_row_groups(store: Store, tmp_path: Path) -> None:

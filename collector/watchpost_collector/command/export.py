@@ -1,4 +1,4 @@
-"""`watchpost export`: spans, calls, messages and verdicts out of a running watchpost, as Parquet.
+"""`watchpost export`: spans, calls, messages, verdicts, scores of a running watchpost, as Parquet.
 
 It asks the read API, so a read key exports its own project and an admin key any. Into a folder it
 writes one file a table and day, and an export that was interrupted goes on where it stopped; into
@@ -28,7 +28,7 @@ from watchpost_collector.command.connection import (
 )
 from watchpost_collector.private_files import create_private, make_private, write_private
 
-TABLES = ("spans", "generations", "content", "verdicts")
+TABLES = ("spans", "generations", "content", "verdicts", "scores")
 MANIFEST = "manifest.json"
 # The engine may work for minutes before the first byte comes.
 _TIMEOUT_S = 3700.0

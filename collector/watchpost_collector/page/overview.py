@@ -26,6 +26,7 @@ from watchpost_collector.page.figures import (
 from watchpost_collector.page.filter_bar import FilterBar
 from watchpost_collector.page.filters import Filters
 from watchpost_collector.page.reading import Overview, Reader, Row, read_overview
+from watchpost_collector.page.score_means import draw_means, read_means
 
 REFRESH_S = 10.0
 DIMENSIONS = ("project", "service", "environment", "model", "prompt")
@@ -92,8 +93,9 @@ class OverviewPage:
             for name, label in (("model", "By model"), ("prompt", "By prompt version")):
                 with self._draw_card(label):
                     self._tables[name] = box("div", "wp-scroll")
-            with self._draw_card("Guards", wide=True):
-                self._tables["guard"] = box("div", "wp-scroll")
+            for name, label in (("guard", "Guards"), ("score", "Scores by prompt version")):
+                with self._draw_card(label, wide=True):
+                    self._tables[name] = box("div", "wp-scroll")
 
     @staticmethod
     def _draw_card(label: str, unit: str = "", wide: bool = False) -> ui.element:
@@ -110,19 +112,20 @@ class OverviewPage:
             filters = self._bar.filters
             try:
                 overview = await asyncio.to_thread(read_overview, self._reader, filters)
+                means = await asyncio.to_thread(read_means, self._reader, filters, overview.window)
             except Exception:
                 log.exception("The overview could not be read")
                 self._say("reading failed, see the server's log", stale=True)
             else:
                 if filters == self._bar.filters and not self._body.is_deleted:
-                    self._show(overview)
+                    self._show(overview, means)
             await self._wanted.wait()
 
     def _say(self, words: str, stale: bool) -> None:
         self._fresh.text = words
         self._fresh.classes(**({"add": "stale"} if stale else {"remove": "stale"}))
 
-    def _show(self, overview: Overview) -> None:
+    def _show(self, overview: Overview, means: list[Row]) -> None:
         self._say(f"updated {datetime.now(UTC):%H:%M:%S} UTC", stale=False)
         self._bar.offer(overview.choices)
         self._empty.set_visibility(not overview.stored)
@@ -139,6 +142,7 @@ class OverviewPage:
             rows = overview.by_model if name == "model" else overview.by_prompt
             self._redraw(name, rows, draw, "No call in this range.")
         self._redraw("guard", overview.by_guard, _draw_guards, "No guard looked at a text here.")
+        self._redraw("score", means, draw_means, "Nobody scored an answer here.")
 
     def _redraw(
         self, name: str, rows: list[Row], draw: Callable[[list[Row]], Any], nothing: str

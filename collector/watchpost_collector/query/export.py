@@ -20,12 +20,27 @@ from watchpost_collector.query.session import Limits, QueryFailed, open_session,
 PIECE_BYTES = 1 << 20
 # The end of every whole Parquet file; a stream that broke off lacks it.
 MAGIC = b"PAR1"
-# The relations that may be exported, with the columns only the store needs.
-RELATIONS: Mapping[str, str] = {
-    "spans": "spool_segment, stored, has_content, verdict_count",
-    "generations": "spool_segment",
-    "content": "spool_segment, stored",
-    "verdicts": "spool_segment, stored",
+
+
+@dataclass(frozen=True, slots=True)
+class Relation:
+    """What may be exported: the column of its time, and those that only the store needs."""
+
+    time: str
+    own: tuple[str, ...] = ()
+
+    @property
+    def columns(self) -> str:
+        """What a person gets of it."""
+        return f"* except ({', '.join(self.own)})" if self.own else "*"
+
+
+RELATIONS: Mapping[str, Relation] = {
+    "spans": Relation("start", ("spool_segment", "stored", "has_content", "verdict_count")),
+    "generations": Relation("start", ("spool_segment",)),
+    "content": Relation("start", ("spool_segment", "stored")),
+    "verdicts": Relation("start", ("spool_segment", "stored")),
+    "scores": Relation("time"),
 }
 
 
@@ -52,13 +67,13 @@ class _ExportLimits(Limits):
 
 _LIMITS = _ExportLimits()
 _WHERE = """({project:String} = '' or project = {project:String})
-    and start >= fromUnixTimestamp64Nano({since:Int64}, 'UTC')
-    and start < fromUnixTimestamp64Nano({until:Int64}, 'UTC')"""
+    and <time> >= fromUnixTimestamp64Nano({since:Int64}, 'UTC')
+    and <time> < fromUnixTimestamp64Nano({until:Int64}, 'UTC')"""
 
 
 @dataclass(frozen=True, slots=True)
 class Export:
-    """Rows of one relation that start from `since_ns` up to and without `until_ns`.
+    """Rows of one relation that are from `since_ns` up to and without `until_ns`.
 
     `project` '' is every one.
     """
@@ -75,9 +90,10 @@ class Export:
 
 def write_count(relation: str) -> str:
     """The question how many rows each day has, first day first."""
+    time = RELATIONS[relation].time
     return (
-        "select toString(toDate(start)) as day, count() as rows "  # noqa: S608
-        f"from {relation} where {_WHERE} group by day order by day"
+        f"select toString(toDate({time})) as day, count() as rows "  # noqa: S608
+        f"from {relation} where {_WHERE.replace('<time>', time)} group by day order by day"
     )
 
 
@@ -87,7 +103,9 @@ def open_parquet(dsn: str, export: Export, scratch: Path) -> Iterator[Iterator[b
 
     Raises QueryFailed before the first piece when the engine refuses.
     """
-    sql = f"select * except ({RELATIONS[export.relation]}) from {export.relation} where {_WHERE}"  # noqa: S608
+    relation = RELATIONS[export.relation]
+    where = _WHERE.replace("<time>", relation.time)
+    sql = f"select {relation.columns} from {export.relation} where {where}"  # noqa: S608
     if urlsplit(dsn).scheme == "chdb":
         path = scratch / f"export-{secrets.token_hex(8)}.parquet"
         try:
