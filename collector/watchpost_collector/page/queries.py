@@ -254,35 +254,25 @@ from spans
 where {_OF_TRACE}
 """  # noqa: S608
 
-# A trace's spans come with what the accounting knows of them; `generations` holds only
-# the calls that count, so a wrapper has no cost here either.
 TRACE_SPANS = f"""
-select spans.span_id as span_id, spans.parent_span_id as parent_span_id, spans.name as name,
-    spans.kind as kind, spans.service as service, spans.start as start,
-    toUnixTimestamp64Nano(spans.start) / 1000000 as start_ms, spans.duration_ms as duration_ms,
-    spans.status as status, generations.model as model, generations.cost as cost,
-    generations.input_tokens as input_tokens, generations.output_tokens as output_tokens,
-    generations.price_state as price_state, generations.blocked as blocked,
-    generations.span_id != '' as counted
-from (
-    select span_id, parent_span_id, name, kind, service, start, duration_ms, status from spans
-    where {_IN_ITS_TIME}
-    order by start limit {{limit:UInt32}}
-) as spans
-left join (
-    select span_id, model, cost, input_tokens, output_tokens, price_state, blocked
-    from generations
-    where {_IN_ITS_TIME}
-) as generations on generations.span_id = spans.span_id
-order by start, span_id
+select span_id, parent_span_id, name, kind, service, start,
+    toUnixTimestamp64Nano(start) / 1000000 as start_ms, duration_ms, status
+from spans
+where {_IN_ITS_TIME}
+order by start, span_id limit {{limit:UInt32}}
 """  # noqa: S608
 
+# With what the accounting knows of each call, `of_span`: `generations` holds only the calls that
+# count, so a wrapper has no cost here either. The first calls are those of the first spans.
 TRACE_TOTALS = f"""
-select count() as calls, sum(cost) as cost,
-    countIf(price_state = 'unpriced') as unpriced,
-    sum(input_tokens) as input_tokens, sum(output_tokens) as output_tokens,
-    max(session_id) as session_id, max(user_id) as user_id
-from generations
+select count() as calls, sum(g.cost) as cost,
+    countIf(g.price_state = 'unpriced') as unpriced,
+    sum(g.input_tokens) as input_tokens, sum(g.output_tokens) as output_tokens,
+    max(g.session_id) as session_id, max(g.user_id) as user_id,
+    arraySlice(arraySort(call -> (call.1, call.2), groupArray((g.start, g.span_id, g.model,
+        g.cost, g.input_tokens, g.output_tokens, g.price_state, g.blocked))),
+        1, {{limit:UInt32}}) as of_span
+from generations as g
 where {_IN_ITS_TIME}
 """  # noqa: S608
 
@@ -300,7 +290,8 @@ _OF_SPAN = f"{_IN_ITS_TIME} and span_id = {{span:String}}"
 SPAN = f"select * from spans where {_OF_SPAN} order by start limit 1"  # noqa: S608
 SPAN_CALL = f"select * from generations where {_OF_SPAN} order by start limit 1"  # noqa: S608
 
-# Content may be large: no more of it is read than is shown. It lies by trace, not by time.
+# Content may be large: no more of it is read than is shown. It may have come at another time than
+# its span: it is found by its trace.
 SPAN_CONTENT = f"""
 select substringUTF8(input_messages, 1, 2000000) as input_messages,
     substringUTF8(output_messages, 1, 2000000) as output_messages,

@@ -25,6 +25,9 @@ from watchpost_collector.page.tree import Step, arrange
 SPAN_LIMIT = 500
 _DAY_MS = 86_400_000
 _END_OF_TIME_MS = 4_102_444_800_000  # the year 2100
+# What a span shows of its call, in the order of `TRACE_TOTALS`, and of none.
+_OF_CALL = ("model", "cost", "input_tokens", "output_tokens", "price_state", "blocked")
+_NO_CALL: Row = dict(zip(_OF_CALL, ("", None, 0, 0, "", False), strict=True))
 INDENT_PX = 15
 INDENT_LEVELS = 12
 log = logging.getLogger(__name__)
@@ -51,7 +54,11 @@ def read_trace(reader: Reader, project: str, trace_id: str) -> Trace:
     verdicts: dict[str, list[Row]] = {}
     for row in read_rows(reader, queries.TRACE_VERDICTS, bound):
         verdicts.setdefault(row["span_id"], []).append(row)
-    spans = read_rows(reader, queries.TRACE_SPANS, bound)
+    known = {call[1]: dict(zip(_OF_CALL, call[2:], strict=True)) for call in totals["of_span"]}
+    spans = [
+        {**row, **known.get(row["span_id"], _NO_CALL), "counted": row["span_id"] in known}
+        for row in read_rows(reader, queries.TRACE_SPANS, bound)
+    ]
     scores = read_rows(reader, TRACE_SCORES, bound)
     return Trace(spans, totals, int(extent["spans"]), int(extent["errors"]), verdicts, scores)
 
