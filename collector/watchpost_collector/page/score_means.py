@@ -10,7 +10,6 @@ from watchpost_collector.page.elements import draw_table
 from watchpost_collector.page.figures import NOTHING, format_count, format_share
 from watchpost_collector.page.filters import Filters, Window, bind
 from watchpost_collector.page.reading import Reader, Row, read_rows
-from watchpost_collector.scores.spelling import spell
 
 SHOWN_WORDS = 3
 SHOWN_ROWS = 50
@@ -65,7 +64,8 @@ def draw_means(rows: list[Row]) -> None:
 def write_mean(row: Row) -> str:
     """The mean as a person says it: a share of thumbs, a number, or the words chosen most."""
     if row["kind"] == "boolean":
-        return f"{format_share(row['up'], row['given'])} {spell('boolean', 1.0, '')}"
+        # In words: a column of numbers is read without the font that has a thumb.
+        return f"{format_share(row['up'], row['given'])} up"
     if row["mean"] is None:
         return ", ".join(f"{word} {format_count(count)}" for word, count in row["chosen"])
     return f"{row['mean']:.3g}"
