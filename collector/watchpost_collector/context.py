@@ -59,17 +59,17 @@ class Context:
     def store(self) -> Upkeep:
         """The store; CollectorError while it is not there."""
         if self.opened_store is None:
-            raise CollectorError(_explain(self.flusher), "try again in a moment")
+            raise CollectorError(self.explain_absence(), "try again in a moment")
         return self.opened_store
 
     @property
     def reader(self) -> Reader:
         """The bounded read-only door to the store; CollectorError while it is not there."""
         if self.opened_reader is None:
-            raise CollectorError(_explain(self.flusher), "try again in a moment")
+            raise CollectorError(self.explain_absence(), "try again in a moment")
         return self.opened_reader
 
-
-def _explain(flusher: Flusher) -> str:
-    state = flusher.state
-    return f"the store is away ({state.reason})" if state.reason else "the store is loading"
+    def explain_absence(self) -> str:
+        """Why there is no store yet."""
+        state = self.flusher.state
+        return f"the store is away ({state.reason})" if state.reason else "the store is loading"

@@ -77,12 +77,20 @@ def build_app(context: Context, otlp: OtlpApp, scores: App, page: App) -> App:
         elif path.startswith(API_PREFIX):
             await api(scope, receive, send)
         elif path == "/api/erase" or path.startswith("/api/erase/"):
-            # Its import is the store's: it is there when the store is.
-            await (context.erasing or Switch())(scope, receive, send)
+            await _erase(context, scope, receive, send)
         else:
             await page(scope, receive, send)
 
     return dispatch
+
+
+async def _erase(context: Context, scope: Scope, receive: Receive, send: Send) -> None:
+    """Its import is the store's: it is there when the store is."""
+    if context.erasing is None:
+        reason = f"nothing is erased yet: {context.explain_absence()}; order it again"
+        await send_json(send, 503, {"error": reason}, retry_after_s=5)
+        return
+    await context.erasing(scope, receive, send)
 
 
 async def _answer_health(context: Context, scope: Scope, send: Send) -> None:

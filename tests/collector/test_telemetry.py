@@ -1,7 +1,10 @@
 from __future__ import annotations
 
+import asyncio
+import http.client
 import time
 from pathlib import Path
+from typing import cast
 
 import pytest
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
@@ -9,10 +12,12 @@ from otlp_bodies import build_request
 from running_server import RunningServer
 
 from watchpost.errors import ConfigError
+from watchpost_collector import telemetry
+from watchpost_collector.context import Context
 from watchpost_collector.histogram import Histogram
 from watchpost_collector.readings import Reading, Sample
 from watchpost_collector.settings import read_telemetry
-from watchpost_collector.telemetry import PROJECT, encode_readings
+from watchpost_collector.telemetry import PROJECT, encode_readings, report_always
 
 
 def test_each_kind_of_reading_becomes_the_metric_it_is() -> None:
@@ -35,6 +40,26 @@ def test_each_kind_of_reading_becomes_the_metric_it_is() -> None:
     assert point.attributes[0].value.string_value == "stored"
     assert (b.unit, b.gauge.data_points[0].as_double) == ("By", 1.5)
     assert list(c.histogram.data_points[0].bucket_counts) == [0, 1]
+
+
+async def test_it_goes_on_telling_after_an_answer_that_is_no_http(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(telemetry, "take_readings", lambda _: [])
+    sent: list[bytes] = []
+    heard = asyncio.Event()
+
+    async def send(body: bytes) -> None:
+        sent.append(body)
+        if len(sent) == 1:
+            raise http.client.BadStatusLine("?")
+        heard.set()
+
+    telling = asyncio.create_task(report_always(cast("Context", None), send, 0.0))
+    await asyncio.wait_for(heard.wait(), 60)
+
+    assert not telling.done()
+    telling.cancel()
 
 
 def test_a_place_that_is_none_is_refused_with_what_to_say() -> None:

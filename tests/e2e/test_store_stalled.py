@@ -7,8 +7,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from chaos.database import Database
 from otlp_bodies import build_request
+from running_clickhouse import RunningClickHouse
 from running_server import Answer, RunningServer
 
 NOBODY = "http://nobody@127.0.0.1:9"
@@ -29,11 +29,10 @@ def send_one(running: RunningServer) -> Answer:
 def test_a_database_that_stalls_neither_doubles_spans_nor_keeps_the_server_from_stopping(
     tmp_path: Path,
 ) -> None:
-    database = Database(tmp_path / "clickhouse")
+    database = RunningClickHouse(tmp_path / "clickhouse")
     database.start()
     body = build_request(6, service="stalled").SerializeToString()
-    patient = database.dsn.partition("?")[0]
-    running = RunningServer(tmp_path / "data", "--store", patient, "--flush-interval", "0.05")
+    running = RunningServer(tmp_path / "data", "--store", database.dsn, "--flush-interval", "0.05")
     try:
         running.start_without_store()
         running.wait_for_store()
@@ -65,6 +64,10 @@ def test_past_their_age_spans_are_dropped_and_counted_where_that_is_wished(tmp_p
 
         status = running.status()
         assert status["spool"]["waiting_bytes"] == status["spans"]["waiting"] == 0
+        as_json = {"content-type": "application/json"}
+        order = running.request("POST", "/api/erase", b'{"user": "ann"}', as_json)
+        assert order.status == 503
+        assert "nothing is erased yet: the store is away" in order.json()["error"]
         assert list((tmp_path / "data" / "spool").glob("*.spool")) == []
     finally:
         running.kill()
