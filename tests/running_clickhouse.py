@@ -1,7 +1,9 @@
-"""The engine behind the ClickHouse protocol as a process that tests start, ask and kill."""
+"""The engine behind the ClickHouse protocol as a process that tests start, ask, stop and kill."""
 
 from __future__ import annotations
 
+import contextlib
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -12,12 +14,23 @@ PROGRAM = Path(__file__).with_name("clickhouse_over_http.py")
 
 
 class RunningClickHouse:
-    """The process; start it in a `with` block. It keeps its port and its directory if restarted."""
+    """The process; start it in a `with` block. It keeps its port and its directory if restarted.
 
-    def __init__(self, directory: Path, *, port: int = 0, password: str = PASSWORD) -> None:
+    What it says goes to `log`, else where the tests' own words go.
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        *,
+        port: int = 0,
+        password: str = PASSWORD,
+        log: Path | None = None,
+    ) -> None:
         self.directory = directory
         self.port = port
         self.password = password
+        self.log = log
         self._process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> RunningClickHouse:
@@ -35,7 +48,9 @@ class RunningClickHouse:
     def start(self) -> None:
         """Start it and wait until it answers."""
         command = [sys.executable, str(PROGRAM), str(self.directory), str(self.port), self.password]
-        self._process = subprocess.Popen(command, stdout=subprocess.PIPE)
+        with contextlib.ExitStack() as stack:
+            said = stack.enter_context(self.log.open("ab")) if self.log else None
+            self._process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=said)
         assert self._process.stdout is not None
         self.port = int(self._process.stdout.readline())
 
@@ -47,3 +62,13 @@ class RunningClickHouse:
             assert self._process.stdout is not None
             self._process.stdout.close()
             self._process = None
+
+    def pause(self) -> None:
+        """Stop it where it stands: connections are taken and nothing is answered."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Let it go on."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGCONT)

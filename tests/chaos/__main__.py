@@ -17,7 +17,8 @@ import time
 from collections import Counter
 from pathlib import Path
 
-from chaos.database import Database
+from running_clickhouse import RunningClickHouse
+
 from chaos.run import Outcome, play_run
 
 _EMBEDDED_EVERY = 4
@@ -37,7 +38,7 @@ def main() -> int:
     began = time.monotonic()
     outcomes: list[Outcome] = []
     place = Path(tempfile.mkdtemp(prefix="watchpost-chaos-"))
-    database = Database(place / "clickhouse")
+    database = RunningClickHouse(place / "clickhouse", log=place / "clickhouse.log")
     database.start()
     try:
         for seed in range(given.seed, given.seed + given.runs):

@@ -17,9 +17,9 @@ from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from running_clickhouse import RunningClickHouse
 from running_server import RunningServer
 
-from chaos.database import Database
 from chaos.disk import SmallDisk
 from chaos.traffic import Exporter, Request, build_requests, send_cut
 from chaos.truth import find_differences
@@ -32,6 +32,8 @@ FAULTS = (
 EMBEDDED_BLOWS = ("kill", "kill", "fault", "fault", "full", "torn", "stop")
 SERVER_BLOWS = (*EMBEDDED_BLOWS, "away", "away", "killed together", "stalled")
 _DISK_MEGABYTES = 192
+# Seconds that a database that was stopped can outlast.
+_PATIENCE = "send_receive_timeout=5"
 
 
 @dataclass(slots=True)
@@ -53,7 +55,7 @@ class Outcome:
 class ChaosRun:
     """One run's server, disk, database and traffic."""
 
-    def __init__(self, seed: int, database: Database | None, disk: SmallDisk) -> None:
+    def __init__(self, seed: int, database: RunningClickHouse | None, disk: SmallDisk) -> None:
         self.outcome = Outcome(seed, "server" if database else "embedded")
         self._dice = random.Random(seed)
         self._project = f"chaos-{seed}"
@@ -85,9 +87,10 @@ class ChaosRun:
 
     def _start(self, fault: str = "", interval_s: float = 600.0) -> RunningServer:
         environ = {"WATCHPOST_FAULT": fault} if fault else {}
-        options = ["--flush-interval", str(interval_s)]
+        # What a server tells of itself would be a segment that nobody sent.
+        options = ["--flush-interval", str(interval_s), "--telemetry", "off"]
         if self._database:
-            options += ["--store", self._database.dsn]
+            options += ["--store", f"{self._database.dsn}?{_PATIENCE}"]
         self._server = server = RunningServer(self._data, *options, environ=environ)
         wait = self._dice.random() < 0.5
         try:
@@ -213,7 +216,7 @@ class ChaosRun:
         return problems
 
 
-def play_run(seed: int, directory: Path, database: Database | None) -> Outcome:
+def play_run(seed: int, directory: Path, database: RunningClickHouse | None) -> Outcome:
     """Play the run of a seed in a directory of its own."""
     directory.mkdir(parents=True)
     with (

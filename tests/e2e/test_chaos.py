@@ -6,21 +6,19 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from chaos.database import Database
 from chaos.run import play_run
+from running_clickhouse import RunningClickHouse
 
 
 @pytest.fixture(scope="module")
-def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
-    served = Database(tmp_path_factory.mktemp("chaos") / "clickhouse")
-    served.start()
-    yield served
-    served.kill()
+def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningClickHouse]:
+    with RunningClickHouse(tmp_path_factory.mktemp("chaos") / "clickhouse") as served:
+        yield served
 
 
 @pytest.mark.parametrize("seed", [14, 30])
 def test_a_run_against_a_server_ends_with_what_was_acknowledged(
-    seed: int, database: Database, tmp_path: Path
+    seed: int, database: RunningClickHouse, tmp_path: Path
 ) -> None:
     assert play_run(seed, tmp_path / "run", database).differences == []
 
