@@ -9,7 +9,7 @@ from typing import Any
 import cohere
 import httpx
 from provider_cases import ARGUMENTS, ProviderCase, Said
-from wire_server import Reply, json_reply, sse_reply
+from wire_server import Reply, json_reply, lines_reply, sse_reply
 
 USAGE = {
     "billed_units": {"input_tokens": 2006.0, "output_tokens": 300.0},
@@ -126,10 +126,10 @@ class Chat(ProviderCase):
         return events
 
 
-class First(Chat):
+class Handed(Chat):
     """A client of the first version hands out the second."""
 
-    name = "cohere v1 client"
+    name = "cohere v1 client, v2 chat"
 
     def connect(self, url: str, is_async: bool) -> Any:
         if is_async:
@@ -141,4 +141,50 @@ class First(Chat):
         return super().method(client.v2, is_async, streaming)
 
 
-CASES = (Chat(), First())
+class First(Handed):
+    """The first version's own chat."""
+
+    name = "cohere v1 chat"
+    tool_finish = "complete"
+    thinks = False
+    opening = 1
+
+    def method(self, client: Any, is_async: bool, streaming: bool) -> Callable[..., Any]:
+        method: Callable[..., Any] = client.chat_stream if streaming else client.chat
+        return method
+
+    def arguments(self, text: str, typed: bool = False) -> dict[str, Any]:
+        return {"model": self.model, "message": text, "temperature": 0.25, "max_tokens": 50}
+
+    def tools(self) -> dict[str, Any]:
+        city = {"city": {"type": "str", "description": "Where."}}
+        told = {"name": "weather", "description": "How warm.", "parameter_definitions": city}
+        return {"tools": [told]}
+
+    def whole(self, said: Said) -> Reply:
+        return json_reply(self._body(said))
+
+    def stream(self, said: Said) -> Reply:
+        events: list[Any] = [{"event_type": "stream-start", "generation_id": self.response_id}]
+        if said.calls_tool:
+            calls = self._body(said)["tool_calls"]
+            events.append({"event_type": "tool-calls-generation", "tool_calls": calls})
+        else:
+            events += [{"event_type": "text-generation", "text": piece} for piece in said.pieces]
+        end = {"finish_reason": self.finish.upper(), "response": self._body(said)}
+        return lines_reply([*events, {"event_type": "stream-end", **end}])
+
+    def text_of(self, result: Any) -> str:
+        return str(result.text)
+
+    def delta_of(self, chunk: Any) -> str:
+        return chunk.text if chunk.event_type == "text-generation" else ""
+
+    def _body(self, said: Said) -> dict[str, Any]:
+        calls = [{"name": "weather", "parameters": ARGUMENTS}] if said.calls_tool else None
+        told = {"text": "" if said.calls_tool else said.text, "tool_calls": calls}
+        done = {"generation_id": self.response_id, "finish_reason": self.finish.upper()}
+        return {**done, **told, "meta": USAGE}
+
+
+CASES = (Chat(), Handed(), First())

@@ -30,9 +30,13 @@ CASES: tuple[ProviderCase, ...] = (
 )
 TOOLED = tuple(case for case in CASES if case.has_tools)
 THINKING = tuple(case for case in CASES if case.thinks)
+LISTED = tuple(
+    case for case in TOOLED if any(isinstance(v, list) for v in case.arguments("x").values())
+)
 PARAMETERS: dict[str, tuple[Any, ...]] = {
     "line": CASES,
     "tooled": TOOLED,
+    "listed": LISTED,
     "either": tuple((case, shape) for case in CASES for shape in TWO_SHAPES),
     "thinking": tuple((case, shape) for case in THINKING for shape in TWO_SHAPES),
     "case_in_shape": tuple((case, shape) for case in CASES for shape in SHAPES),

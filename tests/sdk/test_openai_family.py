@@ -20,7 +20,9 @@ from openai_calls import (
     chat_stream,
     usage_of,
 )
+from openai_cases import Responses
 from openai_line import Word, ask, attributes_of, texts_of
+from provider_cases import Said
 from provider_features import shows
 from wire_server import WireServer, json_reply
 
@@ -133,6 +135,25 @@ async def test_embeddings_and_speech_read_by_hand_are_recorded(
         Decimal("0.00000016"),
         Decimal("0.000165"),
     ]
+
+
+@shows("result", "tokens", "dollars", "unpatched: `record`", of=["openai background responses"])
+async def test_a_response_made_in_the_background_is_counted_when_it_is_there(
+    connect: Any, wire: WireServer, recorder: Any
+) -> None:
+    case = Responses()
+    wire.answer(json_reply(case.body([], "queued")), case.whole(Said()))
+    client = connect()
+    asked = client.responses.create(model=case.model, input="How warm is it?", background=True)
+    with watchpost.span("later"):
+        watchpost.current().record(client.responses.retrieve(asked.id))
+
+    first, later = [dict(span.attributes) for span in recorder.spans]
+    assert first["watchpost.usage.source"] == "none"
+    assert "watchpost.cost.usd" not in first
+    assert first["gen_ai.response.id"] == later["gen_ai.response.id"] == case.response_id
+    assert later["gen_ai.usage.input_tokens"] == case.input_tokens
+    assert Decimal(later["watchpost.cost.usd"]) == Decimal(case.cost_usd or 0)
 
 
 # --- what only chat has ---------------------------------------------------------------------------

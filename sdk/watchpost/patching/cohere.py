@@ -1,6 +1,6 @@
-"""Cohere's clients: the second version's chat, its stream, embeddings and reranking.
+"""Cohere's clients: chats of both versions, their streams, embeddings and reranking.
 
-A client of the first version hands out the second one as `client.v2`, and is seen there alone.
+A client of the first version hands out the second one as `client.v2`.
 """
 
 from __future__ import annotations
@@ -11,11 +11,14 @@ from urllib.parse import urlsplit
 
 from watchpost.patching.adapter import comes_from
 from watchpost.patching.arguments import fill_arguments, name_arguments
-from watchpost.patching.method_seam import Method, make_adapter
-from watchpost.providers import cohere, cohere_ranking
+from watchpost.patching.method_seam import Args, Kwargs, Method, make_adapter
+from watchpost.providers import cohere, cohere_first, cohere_ranking
 from watchpost.providers.provider import Provider
 
 _SECOND = ("V2Client", "AsyncV2Client")
+_GIVEN = ("documents", "tool_results")
+_READ = name_arguments()
+_WRITE_FIRST = fill_arguments((), cohere_first.PROVIDER.roots)
 
 
 def _names(client: Any) -> set[str]:
@@ -46,9 +49,42 @@ def _make_method(path: str, provider: Provider, kind: str) -> Method:
     )
 
 
-def _make_methods(owner: str, is_async: bool) -> tuple[Method, ...]:
+def _read_first(args: Args, kwargs: Kwargs) -> dict[str, Any]:
+    """A request of the first version: the fields of what is given with it have any name."""
+    body = _READ(args, kwargs)
+    for name in _GIVEN:
+        if name in body:
+            body[name] = [{"data": item} for item in body[name]]
+    return body
+
+
+def _write_first(args: Args, kwargs: Kwargs, body: Mapping[str, Any]) -> tuple[Args, Kwargs]:
+    told = {
+        **body,
+        **{name: [one["data"] for one in body[name]] for name in _GIVEN if name in body},
+    }
+    return _WRITE_FIRST(args, kwargs, told)
+
+
+def _make_first(path: str, kind: str) -> Method:
+    return Method(
+        path=path,
+        provider=cohere_first.PROVIDER,
+        read_body=_read_first,
+        write_body=_write_first,
+        streaming=path.endswith("_stream"),
+        kind=kind,
+        server=_find_server,
+    )
+
+
+def _find_kinds(is_async: bool) -> tuple[str, str]:
     # What the clients wrap around their methods hides of which kind they are.
-    once, stream = ("async", "async generator") if is_async else ("sync", "sync")
+    return ("async", "async generator") if is_async else ("sync", "sync")
+
+
+def _make_methods(owner: str, is_async: bool) -> tuple[Method, ...]:
+    once, stream = _find_kinds(is_async)
     return (
         _make_method(f"{owner}chat", cohere.PROVIDER, once),
         _make_method(f"{owner}chat_stream", cohere.PROVIDER, stream),
@@ -66,6 +102,9 @@ def _make_adapter(is_second: bool, is_async: bool) -> Any:
     methods = _make_methods("v2.", is_async)
     if is_second:
         methods += _make_methods("", is_async)
+    else:
+        once, stream = _find_kinds(is_async)
+        methods += (_make_first("chat", once), _make_first("chat_stream", stream))
     return make_adapter(fits, methods, tries=("_client_wrapper.httpx_client.httpx_client.send",))
 
 

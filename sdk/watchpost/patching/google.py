@@ -1,4 +1,4 @@
-"""Google's `genai` client: generate_content, its streams, chats and embeddings, sync and async.
+"""Google's `genai` client: content, its streams, chats, embeddings and images, sync and async.
 
 Seen is the method below the public one, which makes one request: a call that runs functions for
 the model, or continues where it broke off, makes several, each with its own tokens.
@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from watchpost.patching.arguments import open_typed
 from watchpost.patching.method_seam import Args, Kwargs, Method, make_adapter
-from watchpost.providers import google_embeddings, google_genai
+from watchpost.providers import google_embeddings, google_genai, google_images
 from watchpost.providers.provider import get
 
 _PACKAGE = "google.genai"
@@ -22,6 +22,8 @@ _SETTINGS = (
     *("temperature", "top_p", "top_k", "candidate_count", "max_output_tokens", "stop_sequences"),
     *("presence_penalty", "frequency_penalty", "seed", "response_mime_type", "thinking_config"),
 )
+_UNWANTED = "negative_prompt"
+_DRAWING = ("seed",)
 
 
 def fits(client: Any) -> bool:
@@ -48,10 +50,31 @@ def _read_body(args: Args, kwargs: Kwargs) -> dict[str, Any]:
 def _write_body(args: Args, kwargs: Kwargs, body: Mapping[str, Any]) -> tuple[Args, Kwargs]:
     changed = {**kwargs, "contents": body["contents"]}
     if "system_instruction" in body:
-        config, update = kwargs["config"], {"system_instruction": body["system_instruction"]}
-        is_plain = isinstance(config, Mapping)
-        changed["config"] = {**config, **update} if is_plain else config.model_copy(update=update)
+        update = {"system_instruction": body["system_instruction"]}
+        changed["config"] = _update(kwargs["config"], update)
     return args, changed
+
+
+def _read_images(args: Args, kwargs: Kwargs) -> dict[str, Any]:
+    config = kwargs.get("config")
+    body = {
+        "model": kwargs.get("model"),
+        "prompt": kwargs.get("prompt"),
+        "config": {name: value for name in _DRAWING if (value := get(config, name)) is not None},
+    }
+    unwanted = get(config, _UNWANTED)
+    return body if unwanted is None else {**body, _UNWANTED: unwanted}
+
+
+def _write_images(args: Args, kwargs: Kwargs, body: Mapping[str, Any]) -> tuple[Args, Kwargs]:
+    changed = {**kwargs, "prompt": body["prompt"]}
+    if _UNWANTED in body:
+        changed["config"] = _update(kwargs["config"], {_UNWANTED: body[_UNWANTED]})
+    return args, changed
+
+
+def _update(config: Any, update: dict[str, Any]) -> Any:
+    return {**config, **update} if isinstance(config, Mapping) else config.model_copy(update=update)
 
 
 def _open(contents: Any) -> Any:
@@ -68,12 +91,20 @@ def _find_server(client: Any, body: Mapping[str, Any]) -> str:
 
 
 def _make_methods(models: str) -> tuple[Method, ...]:
-    def make(name: str, provider: Any, streaming: bool = False) -> Method:
+    def make(
+        name: str,
+        provider: Any,
+        streaming: bool = False,
+        read_body: Any = _read_body,
+        write_body: Any = _write_body,
+        kind: str = "",
+    ) -> Method:
         return Method(
             path=f"{models}.{name}",
             provider=provider,
-            read_body=_read_body,
-            write_body=_write_body,
+            read_body=read_body,
+            write_body=write_body,
+            kind=kind,
             streaming=streaming,
             name=_name,
             server=_find_server,
@@ -85,6 +116,14 @@ def _make_methods(models: str) -> tuple[Method, ...]:
         make("_generate_content", google_genai.PROVIDER),
         make("_generate_content_stream", google_genai.PROVIDER, streaming=True),
         make("embed_content", google_embeddings.PROVIDER),
+        make(
+            "generate_images",
+            google_images.PROVIDER,
+            read_body=_read_images,
+            write_body=_write_images,
+            # What says that it will be gone one day hides of which kind it is.
+            kind="async" if models.startswith("aio.") else "sync",
+        ),
     )
 
 

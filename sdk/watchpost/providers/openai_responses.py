@@ -24,10 +24,12 @@ from watchpost.providers.provider import (
     visit_field,
     visit_pieces,
 )
-from watchpost.record import Attribute, Message, Part, Request, Result, Usage
+from watchpost.record import NO_USAGE, Attribute, Message, Part, Request, Result, Usage
 
 _SYSTEM_ROLES = ("system", "developer")
 _ERROR = "error"
+# Made in the background: whoever asks for it later is told the tokens.
+_WAITING = ("queued", "in_progress")
 _ENDS = ("response.completed", "response.incomplete", "response.failed")
 
 
@@ -70,7 +72,8 @@ def read_request(body: Mapping[str, Any]) -> Request:
 
 def read_result(result: Any) -> Result:
     """What came back at once."""
-    return _result(result, [_read_output(item) for item in get(result, "output", ())])
+    found = _result(result, [_read_output(item) for item in get(result, "output", ())])
+    return replace(found, usage=NO_USAGE) if get(result, "status") in _WAITING else found
 
 
 def read_stream(chunks: Sequence[Any]) -> Result:

@@ -32,7 +32,10 @@ PARAMETERS: Mapping[str, str] = {
     "previous_response_id": names.REQUEST_PREVIOUS_RESPONSE_ID,
 }
 _TEXT_KEYS = frozenset(
-    {"content", "text", "output", "arguments", "refusal", "thinking", "code", "tool_plan"}
+    {
+        *("content", "text", "output", "arguments", "refusal", "thinking", "code", "tool_plan"),
+        "message",
+    }
 )
 # Below these keys everything is somebody's data, whose own keys nobody knows.
 _FREE_KEYS = frozenset({"input", "args", "json", "response"})

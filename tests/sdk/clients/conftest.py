@@ -44,6 +44,12 @@ def tooled(request: pytest.FixtureRequest, shape: str, open_line: Open) -> Line:
     return open_line(request.param, shape)
 
 
+@pytest.fixture(params=PARAMETERS["listed"], ids=repr)
+def listed(request: pytest.FixtureRequest, shape: str, open_line: Open) -> Line:
+    """Every case that is asked with a list of messages, in every shape."""
+    return open_line(request.param, shape)
+
+
 @pytest.fixture(params=PARAMETERS["either"])
 def either(request: pytest.FixtureRequest, open_line: Open) -> Line:
     """Every case in the two shapes that have the least in common."""

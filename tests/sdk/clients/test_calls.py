@@ -162,11 +162,11 @@ async def test_a_stream_that_breaks_keeps_what_was_seen(line: Line, recorder: An
 
 @shows("as sent")
 async def test_what_a_caller_changes_afterwards_is_not_recorded(
-    tooled: Line, recorder: Any
+    listed: Line, recorder: Any
 ) -> None:
-    arguments = tooled.case.arguments("first")
-    tooled.answer()
-    await tooled.ask_with(arguments)
+    arguments = listed.case.arguments("first")
+    listed.answer()
+    await listed.ask_with(arguments)
     asked = next(arguments[k] for k in ("messages", "contents", "input") if k in arguments)
     asked[0].clear()
     asked.append({"role": "user", "content": "later"})

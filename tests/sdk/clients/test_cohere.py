@@ -8,7 +8,7 @@ from typing import Any
 
 import cohere
 import pytest
-from cohere_cases import USAGE, Chat
+from cohere_cases import USAGE, Chat, First
 from provider_cases import Said
 from provider_features import shows
 from wire_server import WireServer, json_reply, sse_reply
@@ -18,6 +18,7 @@ import watchpost
 from watchpost.screening.policy import Policy
 
 CASE = Chat()
+FIRST = First()
 ASKED = [{"role": "user", "content": "hi"}]
 QUOTED = {"start": 0, "end": 3, "text": "Ada", "sources": []}
 
@@ -151,13 +152,35 @@ def test_what_a_rerank_is_given_is_recorded_guarded_and_billed_by_the_search(
     assert [part["content"] for part in parts] == ["who is [WORD]", "[WORD]", "Bob"]
 
 
-def test_a_first_versions_own_chat_is_left_alone(wire: WireServer, recorder: Any) -> None:
-    import httpx
+def test_all_that_is_given_to_a_first_versions_chat_is_recorded_and_guarded(
+    wire: WireServer, recorder: Any
+) -> None:
+    first = watchpost.patch(FIRST.connect(wire.url, False))
+    call = cohere.ToolCall(name="find", parameters={"who": "Ada"})
+    documents = [{"title": "About Ada", "snippet": "Ada was here"}]
+    wire.answer(FIRST.whole(Said(("Ada was here",))))
+    with watchpost.span("asked", policy=Policy(redact=[WordGuard("Ada")])):
+        answer = first.chat(
+            message="who is Ada",
+            preamble="You serve Ada.",
+            chat_history=[
+                cohere.UserMessage(message="I am Ada"),
+                {"role": "CHATBOT", "message": "hello Ada"},
+            ],
+            documents=documents,
+            tool_results=[{"call": call, "outputs": [{"found": "Ada"}]}],
+        )
+    FIRST.close(first, False)
 
-    http = httpx.Client(verify=False)
-    first = watchpost.patch(cohere.Client("test", base_url=wire.url, httpx_client=http))
-    wire.answer(json_reply({"text": "hi", "generation_id": "g"}))
-    assert first.chat(message="hi", model="command-r-08-2024").text == "hi"
-    http.close()
-
-    assert recorder.spans == []
+    assert "Ada" not in wire.sent
+    assert wire.sent.count("[WORD]") == 8
+    assert answer.text == "[WORD] was here"
+    assert documents[0]["title"] == "About Ada"
+    kinds = [(m["role"], m["parts"][0]["type"]) for m in recorder.messages("input")]
+    assert kinds == [
+        ("user", "document"),
+        ("user", "text"),
+        ("assistant", "text"),
+        ("tool", "tool_call_response"),
+        ("user", "text"),
+    ]
