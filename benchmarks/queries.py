@@ -32,7 +32,7 @@ from pathlib import Path
 from typing import Any
 
 import clickhouse_connect
-from reading import generated_spans
+from reading import generated_scores, generated_spans
 from reading.questions import Question, list_questions
 
 from watchpost_collector.query.session import Limits
@@ -101,6 +101,7 @@ def fill(directory: Path, spans: int) -> None:
         count = min(generated_spans.TRACES_A_BLOCK, traces - first)
         segment = generated_spans.insert_block(store, first, count, begin_ns, step_ns)
         settle(store, segment)
+        generated_scores.insert_scores(store, segment)
         print(f"\r{(first + count) * 4:,} spans", end="", file=sys.stderr, flush=True)
     PriceBook(store).resolve()
     close_hours(store)

@@ -35,6 +35,12 @@ from watchpost.usage_hourly as u
 where project = {project:String} and hour >= fromUnixTimestamp64Milli({since:Int64}, 'UTC')
 group by prompt_name, prompt_version order by prompt_name, prompt_version
 """
+SCORES_BY_VERSION = """
+select prompt_name, prompt_version, count() as scores, avg(value) as mean from watchpost.scores
+where project = {project:String} and name = 'helpful'
+    and time >= fromUnixTimestamp64Milli({since:Int64}, 'UTC')
+group by prompt_name, prompt_version order by prompt_name, prompt_version
+"""
 FACET = """
 select attributes[{key:String}] as value, count() as spans from watchpost.spans
 where start >= fromUnixTimestamp64Milli({since:Int64}, 'UTC') and value != ''
@@ -82,6 +88,7 @@ def _list_named(reader: Any, extent: tuple[int, int]) -> Iterator[Question]:
     for name, sql, since in (
         ("cost by model an hour, 30 days", COST_BY_MODEL, month),
         ("latency percentiles by prompt version, 7 days", LATENCY_BY_VERSION, week),
+        ("means of scores by prompt version, 30 days", SCORES_BY_VERSION, month),
     ):
         ask = partial(_ask, sql, {"project": PROJECT, "since": since})
         yield Question(group, name, ask, FAST_MS)
