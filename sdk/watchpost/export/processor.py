@@ -198,7 +198,8 @@ class ExportProcessor(SpanProcessor):
         with self._wake:
             left, self._queue = len(self._queue) + self._in_hand, deque()
             self._overflowed += left
-        self._losses.count(left + self._delivery.give_up())
+            self._in_hand = 0
+        self._losses.count(left)
         self._losses.tell(self._delivery.trouble, at_once=True)
 
     def _run_if_queued(self) -> None:
@@ -252,6 +253,7 @@ class ExportProcessor(SpanProcessor):
                     self._wake.notify_all()
                     if closing:
                         break
+        self._losses.count(self._delivery.give_up())
         self._delivery.close()
 
     def _is_pressed(self, asked: int, closing: bool) -> bool:
