@@ -24,7 +24,8 @@ from watchpost import attributes as names
 from watchpost.export import build_processor
 from watchpost.export.endings import heed_termination, leave_termination
 from watchpost.pricing.cost import Rates, read_overrides
-from watchpost.runtime import TRACER, Runtime, install
+from watchpost.pricing.loading import load_ahead
+from watchpost.runtime import SHIELD, TRACER, Runtime, install
 from watchpost.screening.declared import declare
 from watchpost.settings import Settings, read_settings
 
@@ -127,6 +128,8 @@ def _start(
     policy: Policy | None,
     clock: Callable[[], int] | None,
 ) -> None:
+    with SHIELD:
+        load_ahead()
     processor = build_processor(
         endpoint=settings.endpoint,
         key=settings.key,

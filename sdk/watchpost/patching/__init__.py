@@ -22,6 +22,8 @@ from watchpost.patching import (
     request_seam,
 )
 from watchpost.patching.adapter import Adapter, attach_once, detach_from
+from watchpost.pricing.loading import load_ahead
+from watchpost.runtime import SHIELD
 
 C = TypeVar("C")
 
@@ -48,6 +50,8 @@ def patch(client: C) -> C:
     """
     for adapter in ADAPTERS:
         if adapter.fits(client):
+            with SHIELD:
+                load_ahead()
             attach_once(adapter, client)
             return client
     cure = (
