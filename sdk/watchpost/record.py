@@ -237,6 +237,8 @@ def snapshot(value: Any, *, most_opened: int = 0) -> tuple[Any, int]:
         elif isinstance(value, Mapping):
             found = {key: value[key] for key in value}
         else:
+            # A prompt's text that knows where it came from, or an image.
+            weight += len(value) if isinstance(value, str | bytes) else 0
             return None if kind.__name__ in _ABSENT else value
         for key, item in found.items():
             # Most of a request is strings in dictionaries: they must not cost a call each.

@@ -9,6 +9,7 @@ import pytest
 from pydantic import BaseModel
 
 from watchpost import attributes as names
+from watchpost.prompts.filled import FilledText
 from watchpost.record import (
     TEXT_CHARACTERS,
     Generation,
@@ -93,6 +94,13 @@ class Said(BaseModel, extra="allow"):
 
     text: str
     parts: list[dict[str, str]]
+
+
+@pytest.mark.parametrize(
+    "long", [FilledText("x" * 5000, Origin()), b"x" * 5000], ids=["prompt", "image"]
+)
+def test_a_snapshot_weighs_what_it_shares(long: object) -> None:
+    assert snapshot({"content": long})[1] - snapshot({"content": object()})[1] == 5000
 
 
 def test_an_opened_snapshot_holds_every_field_of_a_model_and_what_has_no_field() -> None:
