@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 
 from watchpost_collector.page.filters import (
     DAY_S,
-    HOUR_S,
     RANGES,
     Filters,
     bind,
@@ -57,9 +56,9 @@ def test_another_dimension_goes_back_to_the_first_page() -> None:
 def test_a_range_ends_now_and_has_a_readable_number_of_buckets(name: str) -> None:
     window = choose_window(Filters(range=name), (0, 0), NOW_MS)
     rounded_ms = window.until_ms - window.since_ms - RANGES[name] * 1000
-    assert 0 <= rounded_ms < HOUR_S * 1000
-    # What is read from the hourly rollups begins with an hour; nothing else is rounded.
-    assert window.since_ms % (HOUR_S * 1000) == 0 if window.hourly else rounded_ms == 0
+    assert 0 <= rounded_ms < DAY_S * 1000
+    # What is read from the rollups begins with a day; nothing else is rounded.
+    assert window.since_ms % (DAY_S * 1000) == 0 if window.hourly else rounded_ms == 0
     buckets = window.buckets_ms()
     assert 20 <= len(buckets) <= 76
     assert buckets[0] <= window.since_ms < window.until_ms <= buckets[-1] + window.bucket_s * 1000

@@ -12,7 +12,7 @@ HOUR_S = 3600
 DAY_S = 24 * HOUR_S
 RANGES: dict[str, int] = {"1h": HOUR_S, "24h": DAY_S, "7d": 7 * DAY_S, "14d": 14 * DAY_S, "all": 0}
 BUCKETS_S = (10, 60, 300, 900, 1800, HOUR_S, 3 * HOUR_S, 6 * HOUR_S, DAY_S, 7 * DAY_S, 30 * DAY_S)
-# A window longer than this is read from the hourly rollups, in whole hours.
+# A window longer than this is read from the rollups, in whole hours or days.
 HOURLY_FROM_S = 2 * DAY_S
 PAGE_ROWS = 50
 VALUE_LIMIT = 500
@@ -80,12 +80,12 @@ class Window:
 
     @property
     def hourly(self) -> bool:
-        """Whether it is read from the hourly rollups."""
+        """Whether it is read from the rollups, and so begins with a day."""
         return self.until_ms - self.since_ms > HOURLY_FROM_S * 1000
 
     @property
     def daily(self) -> bool:
-        """Whether calls are read by the day: nothing finer is shown."""
+        """Whether what is drawn over time is drawn by days."""
         return self.hourly and self.bucket_s >= DAY_S
 
     def buckets_ms(self) -> list[int]:
@@ -99,7 +99,7 @@ def choose_window(
 ) -> Window:
     """The window of `filters`; `all` reaches from the first to the last stored moment.
 
-    A long window begins with an hour or a day, because it is read in whole ones.
+    A long window begins with a day, because it is read in whole ones where that is enough.
     """
     until = (time.time_ns() // 1_000_000 if now_ms is None else now_ms) + 1
     span_s = RANGES[filters.range]
@@ -111,8 +111,7 @@ def choose_window(
     bucket = next((size for size in BUCKETS_S if span_s / size <= 75), BUCKETS_S[-1])
     window = Window(since, until, bucket)
     if window.hourly:
-        unit_ms = (DAY_S if window.daily else HOUR_S) * 1000
-        window = replace(window, since_ms=since // unit_ms * unit_ms)
+        window = replace(window, since_ms=since // (DAY_S * 1000) * DAY_S * 1000)
     return window
 
 

@@ -65,7 +65,9 @@ def find_window(reader: Reader, filters: Filters) -> tuple[Window, bool]:
 
 def choose_query(name: str, window: Window) -> str:
     """The text that answers a question of `queries.ALL` from as few rows as the window allows."""
-    endings = ["_DAILY"] * window.daily + ["_HOURLY"] * window.hourly + [""]
+    # Sums over the whole window have no use for hours.
+    by_day = window.daily if name.endswith("_OVER_TIME") else window.hourly
+    endings = ["_DAILY"] * by_day + ["_HOURLY"] * window.hourly + [""]
     chosen = next(name + end for end in endings if name + end in queries.ALL)
     return str(queries.ALL[chosen])
 
