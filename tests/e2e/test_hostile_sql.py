@@ -11,6 +11,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -77,6 +78,18 @@ class Cage:
     def traces(self) -> tuple[list[str], int]:
         """The files there are, and how often the port was rung."""
         return sorted(path.name for path in self._directory.iterdir()), self._doorbell.rings
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
+    """A server nobody else asks to erase or to keep for other days: both change tables."""
+    with RunningServer(tmp_path_factory.mktemp("server") / "data") as running:
+        before = None
+        # Its own upkeep looks after the tables once, at the beginning.
+        while (now := read_state(running)) != before:
+            before = now
+            time.sleep(3)
+        yield running
 
 
 @pytest.fixture(scope="module")

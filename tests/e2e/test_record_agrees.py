@@ -124,7 +124,8 @@ COLUMNS: dict[str, tuple[str, str, object]] = {
     "context_window": ("generations", "round(context_use, 4)", 0.006),
 }
 # Put on the record by its provider's file in a field of another name.
-NOT_SENT = {"result.usage", "result.provider"}
+# What becomes part of other fields, or only orders what a program said.
+NOT_SENT = {"result.usage", "result.provider", "origin.said"}
 
 
 def leaves(value: object, prefix: str = "") -> set[str]:

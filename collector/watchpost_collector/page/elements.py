@@ -83,19 +83,17 @@ def draw_frame(here: str, theme: str) -> TextElement:
             toggle.props["type"] = "button"
             toggle.props["aria-label"] = "Change between light and dark"
             ui.icon("contrast")
-        toggle.on("click", lambda event: _turn(dark, bool(event.args)), js_handler=_ASK_DARK)
+        toggle.on("click", lambda event: dark.set_value(bool(event.args)), js_handler=_TURN)
     return fresh
 
 
-_ASK_DARK = "() => emit(document.body.classList.contains('body--dark'))"
-
-
-def _turn(dark: ui.dark_mode, was_dark: bool) -> None:
-    dark.value = not was_dark
-    name = "light" if was_dark else "dark"
-    ui.run_javascript(
-        f"document.cookie = '{THEME_COOKIE}={name}; path=/; max-age=31536000; samesite=strict'"
-    )
+# Remembered where it was clicked: whoever reloads at once finds what was chosen.
+_TURN = f"""() => {{
+    const dark = !document.body.classList.contains('body--dark');
+    const name = dark ? 'dark' : 'light';
+    document.cookie = `{THEME_COOKIE}=${{name}}; path=/; max-age=31536000; samesite=strict`;
+    emit(dark);
+}}"""
 
 
 def draw_table(
