@@ -5,6 +5,7 @@ It reads a mapping, starts nothing and opens nothing; what a setting leads to is
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, cast
@@ -15,6 +16,7 @@ from watchpost.export import CAPTURES, Capture
 from watchpost.runtime import STREAM_USAGE_HOSTS, Collector
 
 DEFAULT_ENDPOINT = "http://127.0.0.1:4318"
+_LOGIN = re.compile(r"//.*@")
 _YES = ("1", "true", "yes", "on")
 _NO = ("0", "false", "no", "off")
 
@@ -137,8 +139,17 @@ def _check_endpoint(said_by: str, value: Any) -> str:
     except ValueError:
         valid = False
     if not valid:
-        raise ConfigError(said_by, value, f"give a URL like {DEFAULT_ENDPOINT}")
+        raise ConfigError(said_by, _hide_login(value), f"give a URL like {DEFAULT_ENDPOINT}")
+    if "@" in parts.netloc:
+        # It is told in errors and reasons, and nobody would send it.
+        cure = "leave user and password out of the URL; what opens the collector is `key`"
+        raise ConfigError(said_by, _hide_login(value), cure)
     return str(value).rstrip("/")
+
+
+def _hide_login(value: Any) -> Any:
+    """The value as an error may show it: of a URL without what stands before its host."""
+    return _LOGIN.sub("//...@", value) if isinstance(value, str) else value
 
 
 def _check_capture(said_by: str, value: Any) -> Capture:

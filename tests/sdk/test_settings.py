@@ -52,6 +52,14 @@ def test_a_wrong_value_is_named_with_its_cure(arguments: dict[str, object], mess
     assert message in str(caught.value)
 
 
+@pytest.mark.parametrize("url", ["http://ann:hush@h:1", "http://hush@h", "http://a:hush/@h:1"])
+def test_a_password_in_an_endpoint_is_refused_and_not_shown(url: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        read_settings({}, {"WATCHPOST_ENDPOINT": url})
+    assert "WATCHPOST_ENDPOINT='http://...@h" in str(caught.value)
+    assert "hush" not in str(caught.value)
+
+
 def test_an_error_names_the_variable_that_said_it() -> None:
     with pytest.raises(ConfigError, match="WATCHPOST_CAPTURE='all'"):
         read_settings({}, {"WATCHPOST_CAPTURE": "all"})
