@@ -10,7 +10,6 @@ import argparse
 import http.client
 import json
 import os
-import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -27,6 +26,7 @@ from watchpost_collector.command.connection import (
     URL_SETTING,
     open_connection,
 )
+from watchpost_collector.command.plain_text import show_plainly
 from watchpost_collector.command.prompt_diff import (
     DEFAULT_MODEL,
     count,
@@ -37,7 +37,6 @@ from watchpost_collector.command.prompt_diff import (
 from watchpost_collector.command.prompt_files import read_prompt_files
 
 _TIMEOUT_S = 60.0
-_CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -77,7 +76,7 @@ def run(args: argparse.Namespace) -> int:
         sys.stdout.write("\n")
         return 0
     for line in _TELLERS[args.verb](answer, args):
-        sys.stdout.write(_CONTROLS.sub("\N{REPLACEMENT CHARACTER}", line) + "\n")
+        sys.stdout.write(show_plainly(line) + "\n")
     return 0
 
 
