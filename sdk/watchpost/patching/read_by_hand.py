@@ -78,9 +78,6 @@ def _pass(pieces: Iterator[bytes], call: Call, follow: Any, is_asked: bool) -> I
                 yield shown
         if events.rest:
             yield events.rest
-    except GeneratorExit:
-        call.end(closed=True)
-        raise
     except BaseException as error:
         call.end(error)
         raise
@@ -98,17 +95,15 @@ async def _pass_async(
                 yield shown
         if events.rest:
             yield events.rest
-    except GeneratorExit:
-        call.end(closed=True)
-        raise
     except BaseException as error:
         call.end(error)
         raise
     await anext(follow(_nothing(), call), None)
 
 
-async def _nothing(*chunks: Any) -> AsyncIterator[Any]:
-    for chunk in chunks:
+async def _nothing() -> AsyncIterator[Any]:
+    none_left: tuple[Any, ...] = ()
+    for chunk in none_left:
         yield chunk
 
 

@@ -27,7 +27,7 @@ from watchpost.providers.provider import (
     visit_pieces,
     withhold,
 )
-from watchpost.record import Message, Part, Request, Result, Usage
+from watchpost.record import Attribute, Message, Part, Request, Result, Usage
 
 _EVENTS = frozenset(
     {
@@ -63,10 +63,7 @@ def read_request(body: Mapping[str, Any]) -> Request:
             system.extend(_read_content(get(item, "content")))
         else:
             messages.append(_read_input(item, role))
-    parameters = read_parameters(body)
-    for key, name in (("k", names.REQUEST_TOP_K), ("p", names.REQUEST_TOP_P)):
-        if isinstance(value := body.get(key), int | float):
-            parameters[name] = value
+    parameters = read_settings(body)
     if kind := get(body.get("response_format"), "type"):
         parameters[names.OUTPUT_TYPE] = "text" if kind == "text" else "json"
     return Request(
@@ -164,6 +161,15 @@ def _result(found_id: str, growth: Growth, usage: Any) -> Result:
         usage=read_usage(usage),
         details=logprob_details([growth]),
     )
+
+
+def read_settings(body: Mapping[str, Any]) -> dict[str, Attribute]:
+    """The request's parameters, also those that have a name of Cohere's."""
+    found = read_parameters(body)
+    for key, name in (("k", names.REQUEST_TOP_K), ("p", names.REQUEST_TOP_P)):
+        if isinstance(value := body.get(key), int | float):
+            found[name] = value
+    return found
 
 
 def read_usage(usage: Any) -> Usage | None:

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from watchpost import attributes as names
-from watchpost.providers.cohere import read_usage
+from watchpost.providers.cohere import read_settings, read_usage
 from watchpost.providers.growth import Growth
 from watchpost.providers.provider import (
     Provider,
@@ -18,7 +18,6 @@ from watchpost.providers.provider import (
     get,
     message,
     put,
-    read_parameters,
     response_part,
     text_part,
     visit_field,
@@ -68,13 +67,9 @@ def read_request(body: Mapping[str, Any]) -> Request:
         messages.append(message("tool", [_read_answer(item) for item in results]))
     if asked := body.get("message"):
         messages.append(message("user", [text_part(asked)]))
-    parameters = read_parameters(body)
-    for key, name in (("k", names.REQUEST_TOP_K), ("p", names.REQUEST_TOP_P)):
-        if isinstance(value := body.get(key), int | float):
-            parameters[name] = value
     return Request(
         model=str(body.get("model") or ""),
-        parameters=parameters,
+        parameters=read_settings(body),
         messages=messages,
         system=system,
         tools=list(body.get("tools") or ()),
