@@ -15,7 +15,7 @@ from watchpost.errors import Full
 from watchpost.scores.feedback import FEEDBACK_PATH
 from watchpost_collector.access.origin import App, Receive, Scope, Send
 from watchpost_collector.api.application import API_PREFIX, Api
-from watchpost_collector.asgi import send_json
+from watchpost_collector.asgi import RETRY_S, send_json, wants_page
 from watchpost_collector.context import Context
 from watchpost_collector.exposition import CONTENT_TYPE, render_readings
 from watchpost_collector.intake.http_door import OtlpApp
@@ -32,10 +32,14 @@ _LANGFUSE_PREFIX = "/api/public/otel"
 
 
 class Switch:
-    """An app that is promised before it is there; until then it answers that it is starting."""
+    """An app that is promised before it is there; until then it answers that it is starting.
 
-    def __init__(self) -> None:
+    `meanwhile`, where there is one, shows that to people in a browser.
+    """
+
+    def __init__(self, meanwhile: App | None = None) -> None:
         self.app: App | None = None
+        self._meanwhile = meanwhile
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if self.app is not None:
@@ -43,9 +47,11 @@ class Switch:
         elif scope["type"] == "websocket":
             await receive()
             await send({"type": "websocket.close", "code": 1013})
+        elif self._meanwhile is not None and wants_page(scope):
+            await self._meanwhile(scope, receive, send)
         else:
             answer = {"error": "watchpost is starting; spans are taken already"}
-            await send_json(send, 503, answer, retry_after_s=2)
+            await send_json(send, 503, answer, retry_after_s=RETRY_S)
 
 
 def build_app(context: Context, otlp: OtlpApp, scores: App, page: App) -> App:

@@ -18,6 +18,7 @@ import socket
 import tempfile
 from collections.abc import Callable
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
@@ -40,6 +41,7 @@ from watchpost_collector.listening import (
     reserve,
 )
 from watchpost_collector.otlp.signals import SIGNALS, TRACES, read_signal
+from watchpost_collector.page.notice import show_waiting
 from watchpost_collector.private_files import lock_directory, make_private, write_private
 from watchpost_collector.query.facade import Facade
 from watchpost_collector.query.reader import Reader
@@ -93,7 +95,7 @@ async def serve(
     grpc_place = reserve(settings)
     context = build_context(settings, keys)
     context.query_port = sockets[1].getsockname()[1]
-    page, query = Switch(), Switch()
+    page, query = Switch(partial(show_waiting, context)), Switch()
     reception = _open_reception(context)
     app = build_app(context, OtlpApp(reception), ScoresApp(reception, keys), page)
     hosts = served_hosts(settings.host, settings.allow_hosts)

@@ -1,14 +1,21 @@
-"""The database is away, comes, goes and comes back; every acknowledged span ends up in it once."""
+"""The database is away, comes, goes and comes back; every acknowledged span ends up in it once,
+and whoever came to look before it was there is told so, and then shown."""
 
 from __future__ import annotations
 
+import re
 import socket
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
 from otlp_bodies import build_request
+from playwright.sync_api import Browser, Page, expect
 from running_clickhouse import RunningClickHouse
 from running_server import RunningServer
+
+DARK = "rgb(18, 20, 23)"
 
 
 def find_port() -> int:
@@ -28,7 +35,42 @@ def wait_for_state(running: RunningServer, state: str) -> None:
         time.sleep(0.1)
 
 
-def test_spans_wait_in_the_spool_for_a_database_that_is_away(tmp_path: Path) -> None:
+@pytest.fixture
+def early(chromium: Browser) -> Iterator[Page]:
+    """A tab of somebody who likes it dark."""
+    with chromium.new_context(color_scheme="dark") as context:
+        yield context.new_page()
+
+
+def expect_notice(page: Page) -> None:
+    notice = page.locator("[data-test=notice]")
+    expect(notice).to_contain_text("Watchpost is starting")
+    expect(notice).to_contain_text("its store, which cannot be reached")
+    # In the colours of the page that follows, and with nothing fetched for it.
+    expect(page.locator("body")).to_have_css("background-color", DARK)
+    assert page.evaluate("performance.getEntriesByType('resource').map(one => one.name)") == []
+
+
+def expect_page(page: Page) -> None:
+    """The one that was asked for, without anybody's doing."""
+    expect(page.locator("[data-test=tile-calls]")).to_be_visible()
+    expect(page).to_have_url(re.compile("range=all"))
+    expect(page.locator("body")).to_have_css("background-color", DARK)
+
+
+def expect_json_for_programs(running: RunningServer) -> None:
+    browser = {"accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
+    chosen = running.request("GET", "/traces", headers=browser | {"cookie": "watchpost-theme=dark"})
+    program = running.request("GET", "/traces", headers={"accept": "*/*"})
+    assert (chosen.status, program.status) == (503, 503)
+    assert chosen.headers["retry-after"] == program.headers["retry-after"] == "2"
+    assert b'<body class="body--dark">' in chosen.body
+    assert "script-src 'self'" in chosen.headers["content-security-policy"]
+    assert program.json() == {"error": "watchpost is starting; spans are taken already"}
+    assert running.request("POST", "/traces", b"{}", browser).json() == program.json()
+
+
+def test_spans_and_readers_wait_for_a_database_that_is_away(tmp_path: Path, early: Page) -> None:
     clickhouse = RunningClickHouse(tmp_path / "clickhouse", port=find_port())
     running = RunningServer(
         tmp_path / "data", "--store", clickhouse.dsn, "--flush-interval", "0.05"
@@ -36,10 +78,15 @@ def test_spans_wait_in_the_spool_for_a_database_that_is_away(tmp_path: Path) -> 
     running.start_without_store()
     try:
         send(running, 3)
+        wait_for_state(running, "away")
         assert running.request("GET", "/healthz").status == 200
+        expect_json_for_programs(running)
+        early.goto(f"{running.otlp_url}/?range=all")
+        expect_notice(early)
         with clickhouse:
             running.wait_until_ready()
             assert running.flush()["stored"] == 3
+            expect_page(early)
         send(running, 4)
         wait_for_state(running, "away")
         assert running.status()["spans"]["waiting"] == 4

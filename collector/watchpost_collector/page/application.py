@@ -14,8 +14,8 @@ from nicegui import core, ui
 
 from watchpost.errors import CollectorError
 from watchpost_collector.access.keys import Keys
-from watchpost_collector.page.elements import LOGO, THEME_COOKIE
 from watchpost_collector.page.filters import read_filters
+from watchpost_collector.page.look import FAVICON, HEADERS, THEME_COOKIE
 from watchpost_collector.page.overview import OverviewPage
 from watchpost_collector.page.reading import Reader, Table
 from watchpost_collector.page.trace import TracePage
@@ -25,21 +25,6 @@ Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
-FAVICON = LOGO.replace("<svg ", '<svg xmlns="http://www.w3.org/2000/svg" ').replace(
-    "currentColor", "#4c78b8"
-)
-# NiceGUI's Vue compiles templates in the browser, hence unsafe-eval; nothing leaves this origin.
-POLICY = (
-    "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval'; "
-    "style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; font-src 'self' data:; "
-    "connect-src 'self'; object-src 'none'; base-uri 'none'; form-action 'none'; "
-    "frame-ancestors 'none'"
-)
-HEADERS = (
-    (b"content-security-policy", POLICY.encode()),
-    (b"x-content-type-options", b"nosniff"),
-    (b"referrer-policy", b"same-origin"),
-)
 UNAUTHORIZED = (
     (b"www-authenticate", b'Basic realm="watchpost", charset="UTF-8"'),
     (b"content-type", b"text/plain; charset=utf-8"),

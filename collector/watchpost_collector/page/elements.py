@@ -4,21 +4,13 @@ and nowhere else: no HTML, no Markdown, no string of properties that NiceGUI wou
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 from nicegui import ui
 from nicegui.elements.mixins.text_element import TextElement
 
-CSS = (Path(__file__).parent / "theme.css").read_text(encoding="utf-8")
-LOGO = (
-    '<svg width="20" height="20" viewBox="0 0 20 20" fill="none" stroke="currentColor" '
-    'stroke-width="1.6" stroke-linejoin="round" stroke-linecap="round" aria-hidden="true">'
-    '<path d="M7 8.5 5.6 18h8.8L13 8.5M6 8.5h8M7.2 8.5V5h5.6v3.5M6.2 5 10 2.2 13.8 5z"/>'
-    '<path d="M16 6.2 18.5 5M4 6.2 1.5 5M6.4 13h7.2"/></svg>'
-)
-THEME_COOKIE = "watchpost-theme"
+from watchpost_collector.page.look import CSS, LOGO, THEME_COOKIE
 
 
 def box(tag: str, classes: str = "", test: str = "") -> ui.element:
