@@ -10,12 +10,15 @@ from dataclasses import replace
 from typing import Any
 
 from fastapi import FastAPI, Request
+from fastapi.responses import HTMLResponse, JSONResponse, Response
 from nicegui import core, ui
 
 from watchpost.errors import CollectorError
 from watchpost_collector.access.keys import Keys
+from watchpost_collector.asgi import wants_page
 from watchpost_collector.page.filters import read_filters
 from watchpost_collector.page.look import FAVICON, HEADERS, THEME_COOKIE
+from watchpost_collector.page.notice import draw_missing
 from watchpost_collector.page.overview import OverviewPage
 from watchpost_collector.page.reading import Reader, Table
 from watchpost_collector.page.trace import TracePage
@@ -149,9 +152,18 @@ def build(reader: Reader, keys: Keys) -> Page:
         reconnect_timeout=30.0,
         show_welcome_message=False,
     )
+    # In place of NiceGUI's own, which also writes the address that was asked for to the log.
+    core.app.add_exception_handler(404, _answer_missing)
     # The server's origin guard decides who may connect; socket.io shall not add CORS of its own.
     core.sio.eio.cors_allowed_origins = []
     return Page(app, keys)
+
+
+async def _answer_missing(request: Request, _: Exception) -> Response:
+    headers = {"cache-control": "no-store"}
+    if wants_page(request.scope):
+        return HTMLResponse(draw_missing(request.scope), 404, headers)
+    return JSONResponse({"error": "there is no such path here"}, 404, headers)
 
 
 def _draw_list(

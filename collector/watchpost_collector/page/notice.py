@@ -1,4 +1,4 @@
-"""Pages that say one thing, whole in themselves: not ready yet.
+"""Pages that say one thing, whole in themselves: not ready yet, and nothing here.
 
 No NiceGUI is needed for them and nothing is fetched, so they can be shown while the rest is still
 loading. No text of a request gets into one.
@@ -38,7 +38,15 @@ async def show_waiting(context: Context, scope: Scope, _receive: Receive, send: 
     await send_page(send, 503, page, HEADERS, retry_after_s=RETRY_S)
 
 
-def _draw(title: str, sentences: Iterable[str], scope: Scope, reload_s: int = 0) -> bytes:
+def draw_missing(scope: Scope) -> bytes:
+    """The page for a path that nothing is at, with the way back."""
+    back = '<a class="wp-button" href="/" data-test="back">Back to the overview</a>'
+    return _draw("There is nothing here", ("No page of watchpost has this address.",), scope, back)
+
+
+def _draw(
+    title: str, sentences: Iterable[str], scope: Scope, more: str = "", reload_s: int = 0
+) -> bytes:
     theme = _read_theme(scope)
     reload = f'<meta http-equiv="refresh" content="{reload_s}">' if reload_s else ""
     told = "".join(f"<p>{sentence}</p>" for sentence in sentences)
@@ -50,7 +58,7 @@ def _draw(title: str, sentences: Iterable[str], scope: Scope, reload_s: int = 0)
         f'<body class="body--{theme or "light"}">{"" if theme else _WISH}'
         f'<header class="wp-top"><a class="wp-brand" href="/">{LOGO}<span>watchpost</span></a>'
         f'</header><main class="wp"><div class="wp-empty" data-test="notice"><h1>{title}</h1>'
-        f"{told}</div></main></body></html>"
+        f"{told}{more}</div></main></body></html>"
     ).encode()
 
 
