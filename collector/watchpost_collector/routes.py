@@ -10,6 +10,7 @@ import asyncio
 import time
 from dataclasses import asdict
 from functools import partial
+from importlib.metadata import version
 
 from watchpost.errors import Full
 from watchpost.scores.feedback import FEEDBACK_PATH
@@ -27,6 +28,8 @@ from watchpost_collector.scores.application import SCORES_PATH
 
 _FLUSH_TIMEOUT_S = 30.0
 _WRITING = ("POST", "OPTIONS")
+# Read once: it is looked up in a file.
+_VERSION = version("watchpost")
 # Where Langfuse's SDKs send OTLP, below the host they are given; the rest of the path is OTLP's.
 _LANGFUSE_PREFIX = "/api/public/otel"
 
@@ -100,7 +103,10 @@ async def _erase(context: Context, scope: Scope, receive: Receive, send: Send) -
 
 
 async def _answer_health(context: Context, scope: Scope, send: Send) -> None:
-    """Healthy means spans are taken; the store may be loading or away meanwhile."""
+    """Healthy means spans are taken; the store may be loading or away meanwhile.
+
+    The version is told without a key: whoever watches a roll-out has none.
+    """
     if scope["method"] not in ("GET", "HEAD"):
         await send_json(send, 405, {"error": "GET /healthz"})
         return
@@ -108,7 +114,7 @@ async def _answer_health(context: Context, scope: Scope, send: Send) -> None:
     status = {"starting": "starting", "ready": "ok", "away": "degraded"}[state.name]
     if _read_oldest(context) > context.settings.spool.bound_age_s:
         status = "degraded"
-    await send_json(send, 200, {"status": status, "store": state.name})
+    await send_json(send, 200, {"status": status, "store": state.name, "version": _VERSION})
 
 
 def _read_oldest(context: Context) -> float:

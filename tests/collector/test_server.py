@@ -6,6 +6,7 @@ import os
 import signal
 import stat
 import urllib.request
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -105,7 +106,8 @@ def test_what_cannot_be_taken_is_refused_in_words_and_the_server_lives(
 
     assert answer.status == status
     assert says in answer.body.decode(errors="replace")
-    assert server.request("GET", "/healthz").json() == {"status": "ok", "store": "ready"}
+    told = {"status": "ok", "store": "ready", "version": version("watchpost")}
+    assert server.request("GET", "/healthz").json() == told
 
 
 def test_a_path_and_a_method_that_do_not_exist_are_told(server: RunningServer) -> None:
