@@ -31,6 +31,10 @@ class Counts:
     `dropped` waited past the spool's bound; `set_aside_dropped` says how many of those set aside,
     now or in an earlier run, are no longer kept. `sampled_out` says how many of `stored` were left
     out of `spans` by their project's rules, `sampled_out_content` of how many the content was.
+
+    Beside the sum stand two for what was found in the spool at the start and in which nobody could
+    count spans: `torn_bytes`, which are no whole request, and `unrecovered_segments`, whole files
+    that could not be read and were left alone.
     """
 
     received: int = 0
@@ -46,6 +50,8 @@ class Counts:
     sampled_out_content: int = 0
     requests_accepted: int = 0
     requests_refused: int = 0
+    torn_bytes: int = 0
+    unrecovered_segments: int = 0
 
     def as_dict(self) -> dict[str, int]:
         """The columns by name."""

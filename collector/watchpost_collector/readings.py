@@ -16,7 +16,7 @@ from typing import Literal
 
 from watchpost_collector.context import Context
 from watchpost_collector.histogram import Distribution
-from watchpost_collector.otlp.signals import LOGS, METRICS
+from watchpost_collector.otlp.signals import LOGS, METRICS, SIGNALS
 from watchpost_collector.spool.writer import Spool
 
 Kind = Literal["counter", "gauge", "histogram"]
@@ -157,6 +157,7 @@ def _read_spool(context: Context) -> Iterator[Reading]:
     for name, told, unit, read in measured:
         samples = (Sample(read(s), {"signal": of}) for of, s in sorted(context.spools.items()))
         yield Reading(f"watchpost_spool_{name}", "gauge", told, unit, tuple(samples))
+    yield from _read_start(context)
     state = context.flusher.state.name
     yield Reading(
         "watchpost_store_state",
@@ -165,6 +166,17 @@ def _read_spool(context: Context) -> Iterator[Reading]:
         "1",
         tuple(Sample(float(name == state), {"state": name}) for name in _STATES),
     )
+
+
+def _read_start(context: Context) -> Iterator[Reading]:
+    """What the start found in the spool and could not use: nobody knows its spans."""
+    found = {signal.name: context.counters.of(signal).read() for signal in SIGNALS}
+    for column, told, unit in (
+        ("torn_bytes", "Bytes found at the start that are no whole request.", "By"),
+        ("unrecovered_segments", "Segments that could not be read at the start.", "1"),
+    ):
+        samples = (Sample(getattr(counts, column), {"signal": of}) for of, counts in found.items())
+        yield Reading(f"watchpost_spool_{column}", "counter", told, unit, tuple(samples))
 
 
 def _read_set_aside(context: Context) -> Iterator[Reading]:

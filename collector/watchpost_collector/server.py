@@ -165,7 +165,7 @@ def build_context(settings: ServerSettings, keys: Keys) -> Context:
     set_aside = SetAside(directory_aside, counters, settings.set_aside)
     digests = Digests(settings.data / "digests")
     digests.load()
-    recovered = recover_segments(directory, set_aside.take_bytes)
+    recovered = recover_segments(directory, set_aside.take_bytes, counters)
     flusher = Flusher(digests, counters, set_aside)
     spools = {
         signal.name: Spool(directory, settings.spool, flusher.hand_over, signal)

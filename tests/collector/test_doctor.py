@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 from otlp_bodies import build_request, only_spans, put
 from running_server import RunningServer
+from spool_outbox import Outbox, leave_segment
 
 from watchpost_collector.access.issued_keys import issue_key, revoke_key
 from watchpost_collector.checkup import machine, running
@@ -149,7 +150,7 @@ def test_a_running_server_is_looked_through(server: RunningServer) -> None:
     where = ("--url", server.otlp_url, "--query-url", server.query_url)
     done = run("--json", "--data", str(server.data), *where)
     findings = [Finding(**finding) for finding in json.loads(done.stdout)]
-    for check in ("server", "store", "backlog", "data"):
+    for check in ("server", "recovery", "store", "backlog", "data"):
         assert pick(findings, check).level == "ok", check
     kept = [finding for finding in findings if finding.check == "retention"]
     assert [finding.what.split()[0] for finding in kept] == [
@@ -215,6 +216,38 @@ def test_a_server_with_keys_wants_one(tmp_path: Path) -> None:
         findings = list(running.check_server(locked.otlp_url, ""))
         assert cured(pick(findings, "spans"), "WATCHPOST_KEY")
         assert pick(running.check_server(locked.otlp_url, SECRET), "spans").level == "ok"
+
+
+def test_what_a_start_could_not_use_of_its_spool_is_told_and_the_counters_add_up(
+    tmp_path: Path,
+) -> None:
+    outbox = Outbox(tmp_path / "data")
+    left = leave_segment(outbox, (2, 3))
+    os.truncate(left.path, left.size_bytes - 7)
+    (outbox.directory / "00000000000000000001-dir.spool").mkdir()
+    damaged = RunningServer(tmp_path / "data", "--store", "http://default:x@127.0.0.1:9")
+    damaged.start_without_store()
+    try:
+        torn, left_alone = (
+            finding
+            for finding in running.check_server(damaged.otlp_url, "")
+            if finding.check == "recovery"
+        )
+        metrics = damaged.request("GET", "/metrics").body.decode()
+        spans = damaged.status()["spans"]
+    finally:
+        damaged.kill()
+    [aside] = outbox.set_aside.glob("*.envelopes")
+    size = aside.stat().st_size
+    assert cured(torn, "sent theirs again")
+    assert torn.what.startswith(f"{size:,} bytes")
+    assert cured(left_alone, "the log names each")
+    assert left_alone.what.startswith("1 segments")
+    assert f'watchpost_spool_torn_bytes_total{{signal="traces"}} {size}\n' in metrics
+    assert 'watchpost_spool_unrecovered_segments_total{signal="traces"} 1\n' in metrics
+    assert 'watchpost_spool_unrecovered_segments_total{signal="logs"} 0\n' in metrics
+    ended = ("stored", "refused", "deduplicated", "set_aside", "waiting", "dropped")
+    assert spans["received"] + spans["recovered"] == 2 == sum(spans[name] for name in ended)
 
 
 def test_something_else_on_the_port_is_no_watchpost(server: RunningServer) -> None:

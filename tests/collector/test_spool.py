@@ -1,61 +1,27 @@
 from __future__ import annotations
 
 import os
-import queue
-import resource
 import stat
 import time
-from collections.abc import Callable, Iterator
-from concurrent.futures import Future
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from chaos.disk import UNLIMITED, SmallDisk
-from otlp_bodies import build_request
+from chaos.disk import SmallDisk
+from spool_outbox import Outbox, build_letter, leave_segment
 
 from watchpost.errors import ConfigError, Full
-from watchpost_collector.counters import Counters
-from watchpost_collector.otlp.envelope import Letter, frame_head, read_envelopes
+from watchpost_collector.otlp.envelope import read_envelopes
 from watchpost_collector.private_files import lock_directory, make_private
-from watchpost_collector.spool.segments import part_segment, recover_segments, split_segment
-from watchpost_collector.spool.set_aside import SetAside
-from watchpost_collector.spool.writer import Limits, Segment, Spool
-
-SLOW = Limits(segment_age_s=600)
-Item = Segment | Future[None]
-
-
-def build_letter(spans: int = 1, body: bytes | None = None) -> Letter:
-    encoded = build_request(spans).SerializeToString() if body is None else body
-    return Letter(encoded, "default", 1, spans, digest=os.urandom(16))
-
-
-class Outbox:
-    """Spools under test and what they hand on."""
-
-    def __init__(self, directory: Path) -> None:
-        self.directory = make_private(directory / "spool", "--data")
-        self.set_aside = make_private(directory / "set-aside", "--data")
-        self.aside = SetAside(self.set_aside, Counters())
-        self.items: queue.SimpleQueue[Item] = queue.SimpleQueue()
-        self.spools: list[Spool] = []
-
-    def open(self, limits: Limits = SLOW) -> Spool:
-        self.spools.append(Spool(self.directory, limits, self.items.put))
-        return self.spools[-1]
-
-    def next_segment(self) -> Segment:
-        item = self.items.get(timeout=30)
-        assert isinstance(item, Segment)
-        return item
+from watchpost_collector.spool.segments import split_segment
+from watchpost_collector.spool.writer import Limits, Spool
 
 
 @pytest.fixture
 def outbox(tmp_path: Path) -> Iterator[Outbox]:
     made = Outbox(tmp_path)
     yield made
-    for spool in made.spools:
-        spool.close()
+    made.close()
 
 
 def test_a_letter_is_on_disk_and_whole_when_its_future_settles(outbox: Outbox) -> None:
@@ -159,82 +125,6 @@ def test_a_closed_spool_has_sealed_what_it_took_and_takes_no_more(outbox: Outbox
         spool.append(build_letter())
 
 
-def leave_segment(outbox: Outbox, spans: tuple[int, ...]) -> Segment:
-    spool = outbox.open()
-    for count in spans:
-        spool.append(build_letter(count))
-    spool.close()
-    return outbox.next_segment()
-
-
-def test_what_a_dead_process_left_is_found_and_not_fresh(outbox: Outbox) -> None:
-    left = leave_segment(outbox, (2, 3))
-
-    [found] = recover_segments(outbox.directory, outbox.aside.take_bytes)
-
-    assert (found.name, found.spans, found.size_bytes) == (left.name, 5, left.size_bytes)
-    assert found.digests == left.digests
-    assert not found.fresh
-
-
-@pytest.mark.parametrize(
-    "damage",
-    [
-        lambda content: content[:-7],
-        lambda content: content[:-7] + b"\0" * 7,
-        lambda content: content[:-1] + bytes([content[-1] ^ 1]),
-    ],
-    ids=["cut", "zeros", "flipped"],
-)
-def test_a_damaged_tail_is_cut_off_and_set_aside(
-    outbox: Outbox, damage: Callable[[bytes], bytes]
-) -> None:
-    left = leave_segment(outbox, (2, 3))
-    left.path.write_bytes(damage(left.path.read_bytes()))
-
-    [found] = recover_segments(outbox.directory, outbox.aside.take_bytes)
-
-    assert found.spans == 2
-    assert found.path.stat().st_size == found.size_bytes < left.size_bytes
-    assert len(list(outbox.set_aside.glob("*.envelopes"))) == 1
-
-
-def test_one_damaged_envelope_costs_only_itself(outbox: Outbox) -> None:
-    left = leave_segment(outbox, (2, 3, 4))
-    content = bytearray(left.path.read_bytes())
-    [_, second, _] = read_envelopes(bytes(content))
-    content[second.end - 1] ^= 1
-    left.path.write_bytes(content)
-
-    [found] = recover_segments(outbox.directory, outbox.aside.take_bytes)
-
-    assert (found.name, found.spans) == (left.name, 6)
-    assert len(list(read_envelopes(found.path.read_bytes()))) == 2
-    assert found.path.stat().st_size == found.size_bytes
-    [reason] = outbox.set_aside.glob("*.reason.json")
-    assert f"byte {second.start}" in reason.read_text()
-
-
-def test_what_was_written_whole_and_is_no_request_is_set_aside(outbox: Outbox) -> None:
-    name = "00000000000000000001-0000"
-    letter = build_letter(body=b"\x0a\xff\xff")
-    path = outbox.directory / f"{name}.spool"
-    path.write_bytes(frame_head(letter, name) + letter.body)
-
-    assert recover_segments(outbox.directory, outbox.aside.take_bytes) == []
-    assert len(list(outbox.set_aside.glob("*.reason.json"))) == 1
-
-
-def test_what_cannot_be_read_does_not_keep_the_rest_from_being_found(outbox: Outbox) -> None:
-    left = leave_segment(outbox, (2,))
-    (outbox.directory / "00000000000000000001-dir.spool").mkdir()
-    (outbox.directory / "00000000000000000002-link.spool").symlink_to(left.path)
-
-    [found] = recover_segments(outbox.directory, outbox.aside.take_bytes)
-
-    assert found.name == left.name
-
-
 def test_a_spool_on_a_full_disk_refuses_and_takes_again_when_there_is_room(tmp_path: Path) -> None:
     with SmallDisk(tmp_path / "disk", 4) as disk:
         outbox = Outbox(disk.place)
@@ -261,7 +151,7 @@ def recover_old(outbox: Outbox, when_old: str, hours: float) -> Spool:
     old = left.path.with_name(f"{born_ns:020d}-0000.spool")
     left.path.rename(old)
     spool = outbox.open(Limits(segment_age_s=600, bound_age_s=3600, when_old=when_old))
-    for segment in recover_segments(outbox.directory, outbox.aside.take_bytes):
+    for segment in outbox.recover():
         spool.adopt(segment)
     return spool
 
@@ -290,68 +180,13 @@ def test_a_segment_from_a_clock_ahead_is_not_old_and_new_ones_come_after_it(
 
 def test_children_of_a_split_have_waited_as_long_as_their_parent(outbox: Outbox) -> None:
     spool = recover_old(outbox, "keep", 5)
-    [parent] = recover_segments(outbox.directory, outbox.aside.take_bytes)
+    [parent] = outbox.recover()
 
     children = split_segment(parent, 1)
     spool.replace(parent, children)
 
     assert spool.read_age(children[0]) >= 5 * 3600
     assert spool.waiting_bytes == children[0].size_bytes
-
-
-def test_a_split_segment_keeps_every_envelope_under_new_names(outbox: Outbox) -> None:
-    left = leave_segment(outbox, (1, 2, 3, 4, 5))
-
-    children = split_segment(left, 2)
-
-    assert [child.spans for child in children] == [6, 9]
-    assert not left.path.exists()
-    for child in children:
-        found = list(read_envelopes(child.path.read_bytes()))
-        assert {envelope.segment for envelope in found} == {child.name}
-
-
-def test_a_split_that_a_crash_interrupted_is_void(outbox: Outbox) -> None:
-    left = leave_segment(outbox, (1, 2))
-    content = left.path.read_bytes()
-    split_segment(left, 2)
-    left.path.write_bytes(content)
-
-    [found] = recover_segments(outbox.directory, outbox.aside.take_bytes)
-
-    assert found.name == left.name
-    assert [path.name for path in outbox.directory.iterdir()] == [left.path.name]
-
-
-def test_parts_of_a_segment_keep_the_order_and_the_digests_of_their_envelopes(
-    outbox: Outbox,
-) -> None:
-    left = leave_segment(outbox, (1, 2, 3, 4, 5))
-
-    rest, chosen = part_segment(left, {1, 4})
-
-    assert (rest.spans, chosen.spans) == (8, 7)
-    assert rest.digests == (left.digests[0], *left.digests[2:4])
-    assert chosen.digests == (left.digests[1], left.digests[4])
-    assert sorted(outbox.directory.iterdir()) == [rest.path, chosen.path]
-    for child in (rest, chosen):
-        found = list(read_envelopes(child.path.read_bytes()))
-        assert tuple((framed.digest, framed.received_ns) for framed in found) == child.digests
-        assert {framed.segment for framed in found} == {child.name}
-
-
-def test_a_split_that_finds_no_room_leaves_the_segment_as_it_was(outbox: Outbox) -> None:
-    left = leave_segment(outbox, (1, 40))
-    content = left.path.read_bytes()
-    resource.prlimit(os.getpid(), resource.RLIMIT_FSIZE, (4096, resource.RLIM_INFINITY))
-    try:
-        with pytest.raises(OSError, match="File too large"):
-            split_segment(left, 2)
-    finally:
-        resource.prlimit(os.getpid(), resource.RLIMIT_FSIZE, UNLIMITED)
-
-    assert list(outbox.directory.glob("*.spool")) == [left.path]
-    assert left.path.read_bytes() == content
 
 
 def test_a_segment_set_aside_leaves_with_its_reason(outbox: Outbox) -> None:

@@ -122,9 +122,13 @@ def feed_recovery(content: bytes) -> None:
     """What is recovered is what is on disk: whole, readable and counted right."""
     with tempfile.TemporaryDirectory() as place:
         spool = make_private(Path(place) / "spool", "--data")
-        aside = SetAside(make_private(Path(place) / "aside", "--data"), Counters())
+        counters = Counters()
+        aside = SetAside(make_private(Path(place) / "aside", "--data"), counters)
         (spool / "00000000000000000001-a.spool").write_bytes(content)
-        for segment in recover_segments(spool, aside.take_bytes):
+        found = recover_segments(spool, aside.take_bytes, counters)
+        whole = sum(segment.size_bytes for segment in found)
+        assert whole + counters.read().torn_bytes == len(content)
+        for segment in found:
             framed = list(read_envelopes(segment.path.read_bytes()))
             assert all(one.whole for one in framed)
             assert segment.spans == sum(count_items(one.body, TRACES) for one in framed)

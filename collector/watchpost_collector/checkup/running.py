@@ -117,6 +117,7 @@ def _check_counters(url: str, key: str) -> Iterator[Finding]:
         )
     else:
         yield Finding("ok", "spans", numbers, url)
+    yield from _check_start(told, url)
     yield from _check_estimates(told.get("prices", {}).get("estimates"), url)
     used = spool["waiting_bytes"] / max(spool["bound_bytes"], 1)
     what = f"{used:.0%} of the room for waiting spans is used"
@@ -129,6 +130,23 @@ def _check_counters(url: str, key: str) -> Iterator[Finding]:
         what = f"spans wait for {spool['oldest_s'] / 3600:.1f} hours, longer than --spool-age"
         cure = f"is the store up? --spool-when-old {spool['when_old']} says what happens to them"
         yield Finding("wrong", "backlog", what, url, cure)
+
+
+def _check_start(told: Mapping[str, Any], url: str) -> Iterator[Finding]:
+    """What was found in the spool at the start, in which spans could not be counted."""
+    counted = [told[items] for items in ("spans", "log_records", "data_points")]
+    torn = sum(counts["torn_bytes"] for counts in counted)
+    left = sum(counts["unrecovered_segments"] for counts in counted)
+    if torn:
+        what = f"{torn:,} bytes in the spool were no whole request and were set aside at the start"
+        cure = "senders that got no answer sent theirs again; more than that, the disk has lost"
+        yield Finding("wrong", "recovery", what, url, cure)
+    if left:
+        what = f"{left:,} segments in the spool could not be read at the start"
+        cure = "the log names each and why: make them readable and restart `watchpost up`"
+        yield Finding("wrong", "recovery", what, url, cure)
+    if not torn and not left:
+        yield Finding("ok", "recovery", "all that was found in the spool was whole", url)
 
 
 def _check_estimates(state: Mapping[str, Any] | None, url: str) -> Iterator[Finding]:

@@ -16,6 +16,7 @@ from pathlib import Path
 from google.protobuf.message import DecodeError
 
 from watchpost_collector import fault
+from watchpost_collector.counters import Counters
 from watchpost_collector.otlp.envelope import Framed, read_envelopes, reframe
 from watchpost_collector.otlp.inspection import list_items
 from watchpost_collector.otlp.signals import Signal, read_signal
@@ -28,10 +29,12 @@ log = logging.getLogger(__name__)
 SetAside = Callable[[str, bytes, str], None]
 
 
-def recover_segments(directory: Path, set_aside: SetAside) -> list[Segment]:
+def recover_segments(directory: Path, set_aside: SetAside, counters: Counters) -> list[Segment]:
     """The segments a dead process left, in order, each with its whole envelopes alone.
 
-    What is cut off was never acknowledged, unless the disk lost it: it is set aside all the same.
+    What is cut off was never acknowledged, unless the disk lost it: it is set aside all the same,
+    and counted in bytes (`torn_bytes`); a file that cannot be read at all is left where it is and
+    counted as such (`unrecovered_segments`).
     """
     for draft in directory.glob("*.draft"):
         draft.unlink(missing_ok=True)
@@ -42,9 +45,11 @@ def recover_segments(directory: Path, set_aside: SetAside) -> list[Segment]:
             names.discard(name)
     found = []
     for name in sorted(names):
+        ours = counters.of(read_signal(name))
         try:
-            segment = _recover(directory / f"{name}{SUFFIX}", name, set_aside)
+            segment = _recover(directory / f"{name}{SUFFIX}", name, set_aside, ours)
         except OSError as error:
+            ours.add(unrecovered_segments=1)
             log.warning("segment %s is left alone: it cannot be recovered (%s)", name, error)
             continue
         found += [segment] if segment is not None else []
@@ -84,21 +89,22 @@ def count_items(body: bytes | memoryview, signal: Signal) -> int:
     return sum(len(items) for _, items in list_items(signal, request))
 
 
-def _recover(path: Path, name: str, set_aside: SetAside) -> Segment | None:
+def _recover(path: Path, name: str, set_aside: SetAside, counters: Counters) -> Segment | None:
     content = read_private(path)
     found = list(read_envelopes(content))
     signal = read_signal(name)
     whole = [framed for framed in found if _is_whole(framed, signal)]
     end = found[-1].end if found else 0
-    if end < len(content):
-        _give_up(set_aside, f"{name}.tail", content[end:], f"torn at byte {end} of {len(content)}")
+    torn = [(f"{name}.tail", end, len(content), f"torn at byte {end} of {len(content)}")]
     starts = {framed.start for framed in whole}
     for framed in found:
         if framed.start not in starts:
             reason = f"the envelope at byte {framed.start} is not what was written there"
-            _give_up(
-                set_aside, f"{name}.{framed.start}", content[framed.start : framed.end], reason
-            )
+            torn.append((f"{name}.{framed.start}", framed.start, framed.end, reason))
+    for piece, first, last, reason in torn:
+        if first < last:
+            counters.add(torn_bytes=last - first)
+            _give_up(set_aside, piece, content[first:last], reason)
     if not whole:
         path.unlink()
         return None
