@@ -11,7 +11,7 @@ from chaos.disk import SmallDisk
 from spool_outbox import Outbox, build_letter, leave_segment
 
 from watchpost.errors import ConfigError, Full
-from watchpost_collector.otlp.envelope import read_envelopes
+from watchpost_collector.otlp.envelope import Letter, frame_head, read_envelopes
 from watchpost_collector.private_files import lock_directory, make_private
 from watchpost_collector.spool.segments import split_segment
 from watchpost_collector.spool.writer import Limits, Spool
@@ -112,6 +112,92 @@ def test_a_disk_that_fails_refuses_the_batch_and_the_spool_lives(outbox: Outbox)
     away.rename(outbox.directory)
     spool.append(build_letter()).result(timeout=30)
     assert spool.waiting_bytes > 0
+
+
+def tear(outbox: Outbox, refused: Letter) -> Path:
+    """A failure in the middle: a tail behind what is synced, and a descriptor that fails.
+
+    Nothing can be written by it nor cut: it is open for reading alone.
+    """
+    [path] = outbox.directory.glob("*.spool")
+    with path.open("ab") as file:
+        file.write(frame_head(refused, path.stem) + refused.body)
+    [descriptor] = [
+        int(one.name)
+        for one in Path("/proc/self/fd").iterdir()
+        if os.path.realpath(one) == str(path)
+    ]
+    reading = os.open(path, os.O_RDONLY)
+    os.dup2(reading, descriptor)
+    os.close(reading)
+    return path
+
+
+def test_a_file_that_cannot_be_cut_is_written_anew_with_what_was_acknowledged(
+    outbox: Outbox,
+) -> None:
+    spool, kept, refused = outbox.open(), build_letter(1), build_letter(2)
+    spool.append(kept).result(timeout=30)
+    tear(outbox, refused)
+
+    with pytest.raises(Full, match="Bad file descriptor"):
+        spool.append(refused).result(timeout=30)
+    spool.append(refused).result(timeout=30)
+    spool.close()
+
+    for letter in (kept, refused):
+        segment = outbox.next_segment()
+        [found] = read_envelopes(segment.path.read_bytes())
+        assert bytes(found.body) == letter.body
+        assert (found.end, letter.spans) == (segment.size_bytes, segment.spans)
+    assert outbox.items.empty()
+
+
+def test_while_a_file_cannot_be_cut_at_all_nothing_is_handed_on_and_nothing_taken(
+    outbox: Outbox,
+) -> None:
+    spool, kept, refused = outbox.open(), build_letter(1), build_letter(2)
+    spool.append(kept).result(timeout=30)
+    tear(outbox, refused)
+    away = outbox.directory.rename(outbox.directory.with_name("away"))
+    outbox.directory.mkdir(0o700)
+
+    for _ in range(2):
+        with pytest.raises(Full):
+            spool.append(refused).result(timeout=30)
+    with pytest.raises(Full, match="cannot hand on"):
+        spool.mark().result(timeout=30)
+    assert outbox.items.empty()
+    assert list(outbox.directory.iterdir()) == []
+
+    outbox.directory.rmdir()
+    away.rename(outbox.directory)
+    mark = spool.mark()
+    segment = outbox.next_segment()
+    assert outbox.items.get(timeout=30) is mark
+    [found] = read_envelopes(segment.path.read_bytes())
+    assert (bytes(found.body), found.end) == (kept.body, segment.size_bytes)
+    spool.append(refused).result(timeout=30)
+
+
+def test_what_was_acknowledged_is_found_again_when_its_file_could_not_be_cut_to_the_end(
+    outbox: Outbox,
+) -> None:
+    spool, kept, refused = outbox.open(), build_letter(1), build_letter(2)
+    spool.append(kept).result(timeout=30)
+    tear(outbox, refused)
+    away = outbox.directory.rename(outbox.directory.with_name("away"))
+
+    with pytest.raises(Full):
+        spool.append(refused).result(timeout=30)
+    spool.close()
+
+    assert outbox.items.empty()
+    away.rename(outbox.directory)
+    [found] = outbox.recover()
+    # The refused one too, whole as it is; but its digest is known, so it is taken once.
+    assert found.spans == kept.spans + refused.spans
+    assert {digest for digest, _ in found.digests} == {kept.digest, refused.digest}
 
 
 def test_a_closed_spool_has_sealed_what_it_took_and_takes_no_more(outbox: Outbox) -> None:

@@ -8,26 +8,27 @@ no HTTP, no spans and no store.
 
 from __future__ import annotations
 
-import os
+import logging
 import queue
 import secrets
 import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from watchpost.errors import Full
 from watchpost_collector import fault
 from watchpost_collector.otlp.envelope import Letter, frame_head
 from watchpost_collector.otlp.signals import TRACES, Signal, mark_segment
-from watchpost_collector.private_files import create_private, sync_directory
+from watchpost_collector.spool.open_file import OpenFile, begin_file
+
+log = logging.getLogger(__name__)
 
 SUFFIX = ".spool"
-_WRITEV_PARTS = 512
 _NAME_DIGITS = 20
+_MEND_EVERY_S = 1.0
 
 
 # What to do when the oldest waiting segment is past its bound; all of them say so.
@@ -85,18 +86,6 @@ class _Sealed:
     since: float
 
 
-@dataclass(slots=True)
-class _Open:
-    name: str
-    path: Path
-    descriptor: int
-    since: float
-    size_bytes: int = 0
-    body_bytes: int = 0
-    spans: int = 0
-    digests: list[tuple[bytes, int]] = field(default_factory=list)
-
-
 class Spool:
     """The one writer of a signal's segments in a spool directory, from start to `close`.
 
@@ -122,7 +111,7 @@ class Spool:
         self._sealed: dict[str, _Sealed] = {}
         self._closed = False
         self._last_ns = 0
-        self._open: _Open | None = None
+        self._open: OpenFile | None = None
         self._pace_s = 0.0
         self._sealed_at = float("-inf")
         self._look_again_at, self._old = 0.0, False
@@ -244,11 +233,17 @@ class Spool:
             batch, mark, stop = self._collect()
             if batch:
                 self._write(batch)
-            if self._open is not None and (mark or stop or self._is_due(self._open)):
+            if self._open is not None and self._open.torn:
+                self._mend(self._open, now=mark is not None or stop)
+            elif self._open is not None and (mark or stop or self._is_due(self._open)):
                 self._seal(self._open)
-            if mark is not None:
+            if mark is not None and self._open is None:
                 self._hand_on(mark.reached)
+            elif mark is not None:
+                mark.reached.set_exception(Full("the spool holds what it cannot hand on", 5.0))
             if stop:
+                if self._open is not None:
+                    self._open.close()
                 return
 
     def _collect(self) -> tuple[list[_Entry], _Mark | None, bool]:
@@ -274,69 +269,82 @@ class Spool:
             return batch, None, False
 
     def _write(self, batch: Sequence[_Entry]) -> None:
+        if self._open is not None and self._open.torn and not self._mend(self._open):
+            self._refuse(batch, "what was refused before is still in its file")
+            return
         try:
-            opened = self._open or self._start()
-            self._open = opened
-            size = self._append(opened, batch)
+            self._open = self._open or self._start()
+            self._open.append(self._frame(batch, self._open.name))
         except Exception as error:  # the one writer must outlive whatever the disk does
             self._retreat(batch, error)
             return
-        opened.size_bytes += size
         for entry in batch:
-            opened.body_bytes += len(entry.letter.body)
-            opened.spans += entry.letter.spans
-            opened.digests.append((entry.letter.digest, entry.letter.received_ns))
+            self._open.body_bytes += len(entry.letter.body)
+            self._open.spans += entry.letter.spans
+            self._open.digests.append((entry.letter.digest, entry.letter.received_ns))
         for entry in batch:
             entry.done.set_result(None)
 
-    def _append(self, opened: _Open, batch: Sequence[_Entry]) -> int:
+    def _frame(self, batch: Sequence[_Entry], segment: str) -> list[bytes]:
         parts: list[bytes] = []
         for entry in batch:
-            parts += (frame_head(entry.letter, opened.name), entry.letter.body)
-        for start in range(0, len(parts), _WRITEV_PARTS):
-            _write_all(opened.descriptor, parts[start : start + _WRITEV_PARTS])
-        fault.reach("written")
-        os.fdatasync(opened.descriptor)
-        fault.reach("synced")
-        return sum(map(len, parts))
+            parts += (frame_head(entry.letter, segment), entry.letter.body)
+        return parts
 
-    def _start(self) -> _Open:
+    def _start(self) -> OpenFile:
         name = self.next_name()
-        path = self._directory / f"{name}{SUFFIX}"
-        descriptor = create_private(path)
-        sync_directory(self._directory)
-        return _Open(name, path, descriptor, since=time.monotonic())
+        return begin_file(name, self._directory / f"{name}{SUFFIX}")
 
     def _retreat(self, batch: Sequence[_Entry], error: Exception) -> None:
-        """A write or sync failed: cut the file back to what is durable and refuse the batch."""
-        opened = self._open
-        if opened is not None:
-            with suppress(OSError):
-                os.ftruncate(opened.descriptor, opened.size_bytes)
-                os.fsync(opened.descriptor)
-            self._seal(opened)
+        """A write or sync failed: cut the file back to what is durable and refuse the batch.
+
+        Whoever is refused sends again: were the file stored, or found again after a crash, with
+        its tail, that would be stored twice. So while it cannot be cut it is not handed on, and
+        nothing more is taken that a later start would find beside it.
+        """
+        if self._open is not None:
+            self._open.torn = True
+            self._mend(self._open)
+        self._refuse(batch, str(error))
+
+    def _mend(self, opened: OpenFile, *, now: bool = False) -> bool:
+        """Cut and seal a torn file; False while that fails. Tried once in a while, or `now`."""
+        if not now and time.monotonic() < opened.try_again_at:
+            return False
+        try:
+            opened.cut()
+        except OSError as error:
+            if not opened.try_again_at:
+                told = (opened.name, error.strerror)
+                log.warning("segment %s cannot be cut back to what was acknowledged: %s", *told)
+            opened.try_again_at = time.monotonic() + _MEND_EVERY_S
+            return False
+        self._seal(opened)
+        return True
+
+    def _refuse(self, batch: Sequence[_Entry], why: str) -> None:
         with self._lock:
             self._waiting_bytes -= sum(len(entry.letter.body) for entry in batch)
         for entry in batch:
-            reason = f"the spool could not be written ({error})"
-            entry.done.set_exception(Full(reason, 5.0))
+            entry.done.set_exception(Full(f"the spool could not be written ({why})", 5.0))
 
-    def _is_due(self, opened: _Open) -> bool:
+    def _is_due(self, opened: OpenFile) -> bool:
         limits = self._limits
         if opened.size_bytes >= limits.segment_bytes or opened.spans >= limits.segment_spans:
             return True
         return time.monotonic() >= self._due_at(opened)
 
-    def _due_at(self, opened: _Open) -> float:
+    def _due_at(self, opened: OpenFile) -> float:
         """A first segment after a quiet time is due by its age, those of a stream by the pace."""
+        if opened.torn:
+            return opened.try_again_at
         return max(opened.since + self._limits.segment_age_s, self._sealed_at + self._pace_s)
 
-    def _seal(self, opened: _Open) -> None:
-        os.close(opened.descriptor)
+    def _seal(self, opened: OpenFile) -> None:
+        opened.close()
         self._open = None
         self._sealed_at = time.monotonic()
         if opened.size_bytes == 0:
-            opened.path.unlink(missing_ok=True)
             return
         segment = Segment(
             name=opened.name,
@@ -364,10 +372,3 @@ def read_birth(name: str) -> int:
     """When a segment of this name began, in nanoseconds since 1970; 0 when it does not say."""
     head = name.partition("-")[0]
     return int(head) if head.isascii() and head.isdigit() and len(head) <= _NAME_DIGITS else 0
-
-
-def _write_all(descriptor: int, parts: Sequence[bytes]) -> None:
-    written = os.writev(descriptor, parts)
-    rest = b"".join(parts)[written:] if written < sum(map(len, parts)) else b""
-    while rest:
-        rest = rest[os.write(descriptor, rest) :]
