@@ -54,6 +54,7 @@ from watchpost_collector.spool.segments import recover_segments
 from watchpost_collector.spool.set_aside import SetAside
 from watchpost_collector.spool.writer import Spool
 from watchpost_collector.telemetry import choose_way, report_always
+from watchpost_collector.trouble import retell, summarize
 
 if TYPE_CHECKING:
     from watchpost_collector.erasure.application import ErasureApp
@@ -86,6 +87,7 @@ async def serve(
 
     `load_page` builds the page when the store is there.
     """
+    retell("asyncio", "nicegui", "uvicorn.error")
     keys.require_keys_for(settings.host)
     make_private(settings.data, "--data")
     lock_directory(settings.data, "--data")
@@ -253,7 +255,8 @@ async def _open_store(context: Context, say: Say) -> None:
         except Exception as error:
             # A server that is away comes back; until then the spool keeps what arrives.
             context.flusher.fail(f"{type(error).__name__}")
-            say(f"the store cannot be opened ({error}); trying again in {_REOPEN_S:g} s")
+            told = summarize(error)
+            say(f"the store cannot be opened ({told}); trying again in {_REOPEN_S:g} s")
             context.flusher.drop_old()
             await asyncio.sleep(_REOPEN_S)
     context.opened_store = store

@@ -6,6 +6,7 @@ like; it does nothing about them.
 
 from __future__ import annotations
 
+import logging
 import re
 import traceback
 from pathlib import Path
@@ -41,3 +42,18 @@ def locate(error: Exception) -> str:
     """Where it was raised, the last places of the way there: `file.py:12, other.py:34`."""
     places = list(traceback.walk_tb(error.__traceback__))[-_SHOWN_PLACES:]
     return ", ".join(f"{Path(frame.f_code.co_filename).name}:{line}" for frame, line in places)
+
+
+def retell(*loggers: str) -> None:
+    """Have what these loggers say of an error told as above: theirs would be quoted whole."""
+    for name in loggers:
+        logging.getLogger(name).addFilter(_retell)
+
+
+def _retell(record: logging.LogRecord) -> bool:
+    raised = record.exc_info[1] if record.exc_info else None
+    error = record.msg if isinstance(record.msg, Exception) else raised
+    if isinstance(error, Exception):
+        record.msg, record.args = "unexpected: %s at %s", (summarize(error), locate(error))
+        record.exc_info = record.exc_text = None
+    return True

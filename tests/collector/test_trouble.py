@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import logging
+
 import pytest
 
 from watchpost.errors import CollectorError
-from watchpost_collector.trouble import locate, read_code, summarize
+from watchpost_collector.trouble import locate, read_code, retell, summarize
 
 QUOTING = "Code: 72. DB::Exception: Cannot read number here: my secret (CANNOT_PARSE_NUMBER)"
 
@@ -34,3 +36,24 @@ def test_an_error_is_located_where_it_was_raised() -> None:
 
     assert place.startswith("test_trouble.py:")
     assert "secret" not in place
+
+
+def test_what_other_libraries_log_of_an_error_is_told_the_same_way(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    others = logging.getLogger("watchpost.tests.others")
+    retell(others.name)
+    error = CollectorError(f"query: {QUOTING}")
+    try:
+        raise error
+    except CollectorError:
+        others.exception(error)
+        others.exception("a handler of %s raised", "my secret")
+    others.error(error)
+    others.error("a plain sentence of %d words", 5)
+
+    told = "unexpected: engine error 72 CANNOT_PARSE_NUMBER at test_trouble.py:"
+    *quoting, plain = caplog.records
+    assert all(record.getMessage().startswith(told) for record in quoting)
+    assert plain.getMessage() == "a plain sentence of 5 words"
+    assert "secret" not in caplog.text

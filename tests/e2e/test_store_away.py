@@ -6,7 +6,8 @@ from __future__ import annotations
 import re
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,10 @@ from playwright.sync_api import Browser, Page, expect
 from running_clickhouse import RunningClickHouse
 from running_server import RunningServer
 
+from watchpost_collector.store.client import open_store
+
 DARK = "rgb(18, 20, 23)"
+TRACE = b"away" * 4
 
 
 def find_port() -> int:
@@ -25,7 +29,8 @@ def find_port() -> int:
 
 
 def send(running: RunningServer, spans: int) -> None:
-    assert running.send(build_request(spans, service="away").SerializeToString()).status == 200
+    request = build_request(spans, service="away", trace_id=TRACE)
+    assert running.send(request.SerializeToString()).status == 200
 
 
 def wait_for_state(running: RunningServer, state: str) -> None:
@@ -70,6 +75,36 @@ def expect_json_for_programs(running: RunningServer) -> None:
     assert running.request("POST", "/traces", b"{}", browser).json() == program.json()
 
 
+def break_reading(clickhouse: RunningClickHouse) -> None:
+    """Every reading of spans fails from now on, with an error of the engine that quotes a text."""
+    store = open_store(clickhouse.dsn)
+    store.command("rename table watchpost.spans to watchpost.kept")
+    quoting = "select * from watchpost.kept where throwIf(1, 'words of a user') = 0"
+    store.command(f"create view watchpost.spans as {quoting}")
+    store.close()
+
+
+def expect_no_words_in_the_log(
+    running: RunningServer, page: Page, break_: Callable[[], None]
+) -> None:
+    """What cannot be read is told to its reader, and to the log by its kind alone."""
+    page.goto(f"{running.otlp_url}/trace/{TRACE.hex()}")
+    page.locator("[data-test=span-row]").first.click()
+    break_()
+    page.locator("[data-test=span-row]").last.click()
+    expect(page.locator("[data-test=detail]")).to_contain_text("could not be read")
+    page.reload()
+    expect(page.locator("[data-test=no-store]")).to_be_visible()
+    for path in ("/", "/traces"):
+        page.goto(f"{running.otlp_url}{path}")
+        expect(page.locator("[data-test=fresh]")).to_have_text(
+            "reading failed, see the server's log"
+        )
+    for what in ("a span", "a trace", "the overview", "the traces"):
+        assert f"{what} could not be read: engine error 395 " in running.output
+    assert "words of a user" not in running.output
+
+
 def test_spans_and_readers_wait_for_a_database_that_is_away(tmp_path: Path, early: Page) -> None:
     clickhouse = RunningClickHouse(tmp_path / "clickhouse", port=find_port())
     running = RunningServer(
@@ -79,6 +114,7 @@ def test_spans_and_readers_wait_for_a_database_that_is_away(tmp_path: Path, earl
     try:
         send(running, 3)
         wait_for_state(running, "away")
+        assert "the store cannot be opened (StoreUnavailable: open: " in running.output
         assert running.request("GET", "/healthz").status == 200
         expect_json_for_programs(running)
         early.goto(f"{running.otlp_url}/?range=all")
@@ -95,6 +131,7 @@ def test_spans_and_readers_wait_for_a_database_that_is_away(tmp_path: Path, earl
             assert running.flush()["stored"] == 7
             rows = running.query("SELECT count() FROM watchpost.spans WHERE service = 'away'")
             assert rows == [(7,)]
+            expect_no_words_in_the_log(running, early, partial(break_reading, clickhouse))
             assert clickhouse.password not in running.output
     finally:
         running.kill()

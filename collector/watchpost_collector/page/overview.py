@@ -27,6 +27,7 @@ from watchpost_collector.page.filter_bar import FilterBar
 from watchpost_collector.page.filters import Filters
 from watchpost_collector.page.reading import Overview, Reader, Row, read_overview
 from watchpost_collector.page.score_means import draw_means, read_means
+from watchpost_collector.trouble import locate, summarize
 
 REFRESH_S = 10.0
 DIMENSIONS = ("project", "service", "environment", "model", "prompt")
@@ -113,8 +114,9 @@ class OverviewPage:
             try:
                 overview = await asyncio.to_thread(read_overview, self._reader, filters)
                 means = await asyncio.to_thread(read_means, self._reader, filters, overview.window)
-            except Exception:
-                log.exception("The overview could not be read")
+            except Exception as error:  # the engine's own words quote what users wrote
+                told, place = summarize(error), locate(error)
+                log.warning("the overview could not be read: %s at %s", told, place)
                 self._say("reading failed, see the server's log", stale=True)
             else:
                 if filters == self._bar.filters and not self._body.is_deleted:

@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 
 from nicegui import ui
 
-from watchpost.errors import CollectorError
 from watchpost_collector.page import queries
 from watchpost_collector.page.detail import SpanDetail, draw_detail
 from watchpost_collector.page.elements import box, chip, draw_frame, text
@@ -21,6 +20,7 @@ from watchpost_collector.page.figures import (
 from watchpost_collector.page.reading import Reader, Row, read_rows
 from watchpost_collector.page.scores import TRACE_SCORES, draw_chips
 from watchpost_collector.page.tree import Step, arrange
+from watchpost_collector.trouble import locate, summarize
 
 SPAN_LIMIT = 500
 _DAY_MS = 86_400_000
@@ -30,6 +30,7 @@ _OF_CALL = ("model", "cost", "input_tokens", "output_tokens", "price_state", "bl
 _NO_CALL: Row = dict(zip(_OF_CALL, ("", None, 0, 0, "", False), strict=True))
 INDENT_PX = 15
 INDENT_LEVELS = 12
+AGAIN = "Try again in a moment; the server's log says why."
 log = logging.getLogger(__name__)
 
 
@@ -103,11 +104,11 @@ class TracePage:
         """Read the trace and draw it, with the span `chosen`, or the first call, open."""
         try:
             trace = await asyncio.to_thread(read_trace, self._reader, self._project, self._trace_id)
-        except CollectorError as error:
-            log.warning("A trace could not be read: %s", error)
+        except Exception as error:  # whatever it is, its reader is told, and nobody else what
+            log.warning("a trace could not be read: %s at %s", summarize(error), locate(error))
             with self._main:
                 text("h1", "The store could not be read", test="no-store")
-                text("p", "Try again in a moment; the server's log says why.", "muted")
+                text("p", AGAIN, "muted")
             return
         with self._main:
             if not trace.spans:
@@ -212,20 +213,25 @@ class TracePage:
         self._chosen = span_id
         self._rows[span_id].classes(add="here")
         verdicts = self._verdicts.get(span_id, [])
-        detail = await asyncio.to_thread(
-            read_detail,
-            self._reader,
-            self._project,
-            self._trace_id,
-            self._spans[span_id],
-            verdicts,
-        )
+        detail, nothing = None, "This span is gone."
+        try:
+            detail = await asyncio.to_thread(
+                read_detail,
+                self._reader,
+                self._project,
+                self._trace_id,
+                self._spans[span_id],
+                verdicts,
+            )
+        except Exception as error:
+            log.warning("a span could not be read: %s at %s", summarize(error), locate(error))
+            nothing = f"The store could not be read. {AGAIN}"
         if self._chosen != span_id:
             return
         self._side.clear()
         with self._side:
             if detail is None:
-                text("div", "This span is gone.", "wp-none")
+                text("div", nothing, "wp-none")
             else:
                 said = [row for row in self._scores if row["span_id"] in ("", span_id)]
                 draw_detail(replace(detail, scores=said))

@@ -23,6 +23,7 @@ from watchpost_collector.page.filter_bar import FilterBar
 from watchpost_collector.page.filters import PAGE_ROWS, Filters, bind
 from watchpost_collector.page.reading import Reader, Row, find_window, read_choices
 from watchpost_collector.page.trace_list import read_page
+from watchpost_collector.trouble import locate, summarize
 
 REFRESH_S = 10.0
 DIMENSIONS = (
@@ -52,7 +53,7 @@ def read_traces(reader: Reader, filters: Filters) -> TraceList:
     window, stored = find_window(reader, filters)
     bound = bind(filters, window)
     rows = read_page(reader, filters, window)
-    choices = {**read_choices(reader, bound), "status": STATUSES}
+    choices = {**read_choices(reader, window, bound), "status": STATUSES}
     return TraceList(stored, rows[:PAGE_ROWS], len(rows) > PAGE_ROWS, choices)
 
 
@@ -81,8 +82,9 @@ class TracesPage:
             filters = self._bar.filters
             try:
                 found = await asyncio.to_thread(read_traces, self._reader, filters)
-            except Exception:
-                log.exception("The traces could not be read")
+            except Exception as error:  # the engine's own words quote what users wrote
+                told, place = summarize(error), locate(error)
+                log.warning("the traces could not be read: %s at %s", told, place)
                 self._fresh.text = "reading failed, see the server's log"
                 self._fresh.classes(add="stale")
             else:
