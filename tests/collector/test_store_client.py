@@ -9,7 +9,13 @@ import pytest
 from store_segments import make_call, name_segment, pack_segment
 
 from watchpost.errors import ConfigError
-from watchpost_collector.store.client import SegmentRefused, Store, StoreUnavailable, open_store
+from watchpost_collector.store.client import (
+    QuestionRefused,
+    SegmentRefused,
+    Store,
+    StoreUnavailable,
+    open_store,
+)
 
 MESSAGES = {"gen_ai__input__messages": '[{"role":"user","parts":[]}]'}
 
@@ -89,6 +95,14 @@ def test_bytes_the_engine_cannot_read_are_refused_for_good(store: Store) -> None
     segment = name_segment()
     with pytest.raises(SegmentRefused):
         store.insert_segment(b"\x05\x0a\x0a\x0a\x0a\x0a", segment)
+
+
+def test_a_question_the_engine_refuses_is_no_segments_fault(store: Store) -> None:
+    bound = {"word": "a user's word"}
+    with pytest.raises(QuestionRefused, match=r"^query: .*[Cc]ode: 6"):
+        store.query("select toUInt8({word:String})", bound)
+    with pytest.raises(QuestionRefused, match=r"^statement: .*[Cc]ode: 6"):
+        store.command("create or replace view watchpost.none as select toUInt8('a word') as n")
 
 
 def test_a_probe_refuses_what_an_insert_does_and_stores_nothing(store: Store) -> None:

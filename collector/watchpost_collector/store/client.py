@@ -85,6 +85,13 @@ class SegmentRefused(CollectorError):
     """
 
 
+class QuestionRefused(CollectorError):
+    """Raised when the database read a question or a statement and refused a value in it.
+
+    It says nothing about any segment's bytes; asked again it fails again.
+    """
+
+
 @dataclass(frozen=True, slots=True)
 class SegmentCount:
     """How many rows of a segment each table holds, and how many its spans say it should hold.
@@ -142,9 +149,9 @@ class _Session:
         self._client = self._connect()
 
     @contextmanager
-    def use(self, what: str) -> Iterator[Client]:
-        """The client, for one call; `what` names the call in an error."""
-        with self._lock, _translated(what):
+    def use(self, what: str, refused: type[CollectorError] = QuestionRefused) -> Iterator[Client]:
+        """The client, for one call; `what` names it in an error, `refused` is one for good."""
+        with self._lock, _translated(what, refused):
             try:
                 yield self._client
             except ClickHouseError:
@@ -189,7 +196,7 @@ class Store:
         require_room(self._directory)
         wire = find_wire(segment)
         settings = {**_read_by(wire), "insert_deduplication_token": segment}
-        with self._writer.use(segment) as writer:
+        with self._writer.use(segment, SegmentRefused) as writer:
             if isinstance(body, Path):
                 with body.open("rb") as stream:
                     _insert(writer, wire.table, stream, settings)
@@ -202,7 +209,7 @@ class Store:
         with self._opening:
             # Seldom needed. Renewing it would cost three times what an answer does.
             self._prober = self._prober or _Session(self.dsn, PINNED, renewed=False)
-        with self._prober.use(segment) as prober:
+        with self._prober.use(segment, SegmentRefused) as prober:
             _insert(prober, wire.probe, body, _read_by(wire))
 
     def count_segment(self, segment: str) -> SegmentCount:
@@ -254,7 +261,10 @@ class Store:
         parameters: Mapping[str, Any] | None = None,
         settings: Mapping[str, Any] | None = None,
     ) -> Rows:
-        """Run a SELECT of our own and return its rows. `{name:Type}` placeholders are bound."""
+        """Run a SELECT of our own and return its rows. `{name:Type}` placeholders are bound.
+
+        Raises QuestionRefused for a value the engine cannot read, StoreUnavailable otherwise.
+        """
         with self._reader.use("query") as reader:
             answer = reader.query(sql, parameters=_bound(parameters), settings=_bound(settings))
             return Rows(tuple(answer.column_names), [tuple(row) for row in answer.result_rows])
@@ -329,7 +339,7 @@ def _bound(values: Mapping[str, Any] | None) -> dict[str, Any] | None:
 
 
 @contextmanager
-def _translated(what: str) -> Iterator[None]:
+def _translated(what: str, refused: type[CollectorError] = QuestionRefused) -> Iterator[None]:
     """Turn the driver's errors into ours; what the engine read and refused is not worth a retry."""
     try:
         yield
@@ -337,7 +347,7 @@ def _translated(what: str) -> Iterator[None]:
         # The engine repeats the whole query; its first words say what is wrong.
         text = str(error)[:_ERROR_CHARACTERS]
         if read_code(error) in _REFUSALS:
-            raise SegmentRefused(f"{what}: {text}") from error
+            raise refused(f"{what}: {text}") from error
         raise StoreUnavailable(f"{what}: {text}") from error
     except OSError as error:
         raise StoreUnavailable(f"{what}: {error}") from error
