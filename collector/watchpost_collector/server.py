@@ -266,33 +266,9 @@ async def _open_store(context: Context, say: Say) -> None:
 
 
 def _connect(context: Context) -> Upkeep:
-    from watchpost_collector.store.client import open_store
-    from watchpost_collector.store.cluster import spread
-    from watchpost_collector.store.estimates import Estimates
-    from watchpost_collector.store.migrate import migrate
-    from watchpost_collector.store.prices.own import read_prices_file
-    from watchpost_collector.store.retention import Retention
-    from watchpost_collector.store.rollup import declare_segments
-    from watchpost_collector.store.sampling import Sampling
-    from watchpost_collector.store.upkeep import Upkeep
+    from watchpost_collector.opening import open_upkeep
 
-    store = open_store(context.settings.store)
-    migrate(store, cluster=context.settings.cluster)
-    if context.settings.cluster:
-        spread(store, context.settings.cluster)
-    declare_segments(store, context.settings.segments)
-    sampling = Sampling(lambda: context.projects.read().list_sampling())
-    sampling.keep(store)
-    upkeep = Upkeep(store)
-    if context.settings.estimate_tokens:
-        upkeep.estimates = Estimates(store)
-    if (prices := context.settings.prices_file) is not None:
-        upkeep.prices.load_own(read_prices_file(prices), str(prices))
-    retention = Retention(lambda kind: context.projects.read().days_of(kind))
-    upkeep.rules = (sampling.keep, retention.keep)
-    # Last, and only once: whatever failed above is tried again, with another.
-    upkeep.start()
-    return upkeep
+    return open_upkeep(context.settings, context.projects.read)
 
 
 def _start_eraser(context: Context, upkeep: Upkeep) -> ErasureApp:
