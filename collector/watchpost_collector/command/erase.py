@@ -7,29 +7,26 @@ neither the store nor the files: the collector that holds them does the work.
 from __future__ import annotations
 
 import argparse
-import http.client
 import json
-import os
 import sys
 import time
 from pathlib import Path
 from typing import Any
 
-from watchpost.errors import CollectorError, ConfigError
+from watchpost.errors import ConfigError
 from watchpost_collector.command.connection import (
     KEY_SETTING,
     MAIN_URL,
     START,
     URL_SETTING,
-    open_connection,
     read_address,
 )
+from watchpost_collector.command.desk import Desk, ask, find_desk
 
 _PATH = "/api/erase"
 _TIMEOUT_S = 120.0
 _CURE = f"{START} or --data"
 _POLL_S = 0.5
-_OK = (http.client.OK, http.client.ACCEPTED)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -54,15 +51,15 @@ def run(args: argparse.Namespace) -> int:
     """Erase, print the report; 0 when it is proved, 1 when something is left or was not done."""
     kind = next(name for name in ("user", "session", "trace") if getattr(args, name))
     order = {kind: getattr(args, kind), "project": args.project, "calls": args.calls}
-    desk = _Desk(_find_url(args), args.key or os.environ.get(KEY_SETTING, ""))
-    found = desk.ask("POST", _PATH, {**order, "dry_run": True})
+    desk = _find_desk(args)
+    found = _order(desk, {**order, "dry_run": True})
     if args.dry_run:
         _show(found, _preview_lines(found, kind), as_json=args.json)
         return 0
     if not args.yes and not _confirm(found, kind):
         sys.stderr.write("watchpost: nothing was erased\n")
         return 1
-    entry = desk.ask("POST", _PATH, order)
+    entry = _order(desk, order)
     told = ""
     # It goes on by itself: whoever stops waiting here stops nothing.
     while entry["state"] in ("waiting", "running"):
@@ -70,47 +67,20 @@ def run(args: argparse.Namespace) -> int:
             told = entry["reason"]
             sys.stderr.write(f"watchpost: erasure {entry['name']} waits: {told}\n")
         time.sleep(_POLL_S)
-        entry = desk.ask("GET", f"{_PATH}/{entry['name']}", None)
+        entry = ask(desk, "GET", f"{_PATH}/{entry['name']}")
     _show(entry, _report_lines(entry), as_json=args.json)
     report = entry["report"]
     proved = entry["state"] == "done" and not report["found_again"] and not report["old_parts"]
     return 0 if proved and not report["detached_parts"] else 1
 
 
-class _Desk:
-    """Where orders are taken: one collector and the key for it."""
-
-    def __init__(self, url: str, key: str) -> None:
-        self._url, self._key = url, key
-
-    def ask(self, method: str, path: str, order: dict[str, Any] | None) -> dict[str, Any]:
-        """The collector's answer; CollectorError with its reason when it refuses."""
-        headers = {"Content-Type": "application/json"}
-        if self._key:
-            headers["Authorization"] = f"Bearer {self._key}"
-        body = None if order is None else json.dumps(order).encode()
-        with open_connection(self._url, _TIMEOUT_S, cure=_CURE) as connection:
-            connection.request(method, path, body, headers)
-            response = connection.getresponse()
-            status, answer = response.status, response.read()
-        return _read_answer(status, answer)
+def _order(desk: Desk, order: dict[str, Any]) -> dict[str, Any]:
+    return ask(desk, "POST", _PATH, json.dumps(order).encode())
 
 
-def _read_answer(status: int, body: bytes) -> dict[str, Any]:
-    try:
-        answer = json.loads(body)
-    except ValueError:
-        answer = {"error": body.decode("utf-8", "replace")[:200]}
-    if status in _OK and isinstance(answer, dict):
-        return answer
-    cure = f"set {KEY_SETTING} or --key" if status == http.client.UNAUTHORIZED else ""
-    raise CollectorError(str(answer.get("error", status)), cure)
-
-
-def _find_url(args: argparse.Namespace) -> str:
-    if args.data is not None:
-        return read_address(args.data, "otlp")
-    return str(args.url or os.environ.get(URL_SETTING, "") or MAIN_URL)
+def _find_desk(args: argparse.Namespace) -> Desk:
+    url = read_address(args.data, "otlp") if args.data is not None else args.url
+    return find_desk(url, args.key, _TIMEOUT_S, _CURE)
 
 
 def _confirm(found: dict[str, Any], kind: str) -> bool:

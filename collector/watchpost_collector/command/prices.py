@@ -9,7 +9,6 @@ from __future__ import annotations
 import argparse
 import http.client
 import json
-import os
 import sys
 import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
@@ -20,13 +19,8 @@ from urllib.parse import urlencode, urlsplit
 
 from watchpost.errors import CollectorError, ConfigError
 from watchpost_collector.command.columns import format_columns
-from watchpost_collector.command.connection import (
-    KEY_SETTING,
-    MAIN_URL,
-    START,
-    URL_SETTING,
-    open_connection,
-)
+from watchpost_collector.command.connection import KEY_SETTING, MAIN_URL, URL_SETTING
+from watchpost_collector.command.desk import JSON, ask, find_desk
 from watchpost_collector.command.plain_text import show_plainly
 
 FOUND_SOMETHING = 1
@@ -134,28 +128,11 @@ def _ask(
     method: str,
     path: str,
     fields: Mapping[str, str],
-    body: bytes = b"",
-    kind: str = "application/json",
+    body: bytes | None = None,
+    kind: str = JSON,
 ) -> dict[str, Any]:
-    url = args.url or os.environ.get(URL_SETTING) or MAIN_URL
-    key = args.key or os.environ.get(KEY_SETTING, "")
-    headers = {"Authorization": f"Bearer {key}"} if key else {}
-    if body:
-        headers["Content-Type"] = kind
-    with open_connection(url, _TIMEOUT_S) as connection:
-        connection.request(method, f"/api/prices{path}?{urlencode(fields)}", body or None, headers)
-        response = connection.getresponse()
-        status, found = response.status, response.read()
-    try:
-        answer = json.loads(found)
-    except ValueError as error:
-        raise CollectorError(f"something else answers at {url}", START) from error
-    if status == http.client.OK and isinstance(answer, dict):
-        return answer
-    told = str(answer.get("error", status)) if isinstance(answer, dict) else str(status)
-    if status == http.client.UNAUTHORIZED:
-        raise CollectorError(told, f"set {KEY_SETTING} or --key")
-    raise CollectorError(told)
+    target = f"/api/prices{path}?{urlencode(fields)}"
+    return ask(find_desk(args.url, args.key, _TIMEOUT_S), method, target, body, kind)
 
 
 def _read(path: Path, setting: str) -> bytes:

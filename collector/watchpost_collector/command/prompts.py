@@ -7,25 +7,17 @@ label is how a version is put into use, and how it is taken back. It does not kn
 from __future__ import annotations
 
 import argparse
-import http.client
 import json
-import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
-from watchpost.errors import CollectorError
 from watchpost.template import Template, read_template
 from watchpost_collector.command.columns import format_columns
-from watchpost_collector.command.connection import (
-    KEY_SETTING,
-    MAIN_URL,
-    START,
-    URL_SETTING,
-    open_connection,
-)
+from watchpost_collector.command.connection import KEY_SETTING, MAIN_URL, URL_SETTING
+from watchpost_collector.command.desk import ask, find_desk
 from watchpost_collector.command.plain_text import show_plainly
 from watchpost_collector.command.prompt_diff import (
     DEFAULT_MODEL,
@@ -36,6 +28,7 @@ from watchpost_collector.command.prompt_diff import (
 )
 from watchpost_collector.command.prompt_files import read_prompt_files
 
+_PATH = "/api/v1/prompts"
 _TIMEOUT_S = 60.0
 
 
@@ -140,27 +133,10 @@ def _ask(
     fields: Mapping[str, str],
     body: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
-    url = args.url or os.environ.get(URL_SETTING) or MAIN_URL
-    key = args.key or os.environ.get(KEY_SETTING, "")
-    headers = {"Authorization": f"Bearer {key}"} if key else {}
     named = {**fields, **({"project": args.project} if args.project else {})}
-    sent = None
-    if body is not None:
-        sent, headers["Content-Type"] = json.dumps(body).encode(), "application/json"
-    with open_connection(url, _TIMEOUT_S) as connection:
-        connection.request(method, f"/api/v1/prompts/{path}?{urlencode(named)}", sent, headers)
-        response = connection.getresponse()
-        status, found = response.status, response.read()
-    try:
-        answer = json.loads(found)
-    except ValueError as error:
-        raise CollectorError(f"something else answers at {url}", START) from error
-    if status == http.client.OK and isinstance(answer, dict):
-        return answer
-    told = str(answer.get("error", status)) if isinstance(answer, dict) else str(status)
-    if status == http.client.UNAUTHORIZED:
-        raise CollectorError(told, f"set {KEY_SETTING} or --key")
-    raise CollectorError(told)
+    target = f"{_PATH}/{path}?{urlencode(named)}"
+    sent = None if body is None else json.dumps(body).encode()
+    return ask(find_desk(args.url, args.key, _TIMEOUT_S), method, target, sent)
 
 
 def _tell_push(answer: Mapping[str, Any], args: argparse.Namespace) -> Iterator[str]:
