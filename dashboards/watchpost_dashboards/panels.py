@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 # A range up to two days is read from the rows themselves, a longer one from the rollups: in whole
-# hours, and calls over more than two weeks in whole days. What is not meant reads nothing: its
+# hours, and over more than two weeks in whole days. What is not meant reads nothing: its
 # condition is a constant.
 _LONG = "$__toTime - $__fromTime > 172800"
 _DAYS = "$__toTime - $__fromTime > 1209600"
@@ -14,7 +14,6 @@ _CHOSEN = """
   AND $__conditionalAll(service IN (${service:singlequote}), $service)
   AND $__conditionalAll(environment IN (${environment:singlequote}), $environment)"""
 _MOMENTS = f"NOT ({_LONG}) AND $__timeFilter(start){_CHOSEN}"
-_HOURS = f"({_LONG}) AND hour >= toStartOfHour($__fromTime) AND hour <= $__toTime{_CHOSEN}"
 _HOURS_OR_DAYS = (
     f"({_LONG}) AND if({_DAYS}, by_day, by_hour)"
     f" AND hour >= if({_DAYS}, toStartOfDay($__fromTime, 'UTC'), toStartOfHour($__fromTime))"
@@ -44,13 +43,9 @@ _CHECKS = {
     "failures": ("sumIf(u.weight, u.failed)", "sum(u.failed)"),
 }
 _CALL_TABLES = ("generations", "usage_rolled")
-_CHECK_TABLES = ("verdicts", "guards_hourly")
+_CHECK_TABLES = ("verdicts", "guards_rolled")
 # The day that runs is read by its hours: it is one point like the others.
-_INTERVALS = {
-    "usage_rolled": f"if({_DAYS}, toStartOfDay(hour), $__timeInterval(hour))",
-    "guards_hourly": "$__timeInterval(hour)",
-}
-_ROLLED = {"usage_rolled": _HOURS_OR_DAYS, "guards_hourly": _HOURS}
+_INTERVAL = f"if({_DAYS}, toStartOfDay(hour), $__timeInterval(hour))"
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +69,7 @@ def _either(
         f"SELECT {key}{', '.join(f'{pair[which]} AS {name}' for name, pair in measures.items())}\n"
         f"FROM watchpost.{table} AS u\nWHERE {where}"
         for which, (table, key, where) in enumerate(
-            zip(tables, keys, (_MOMENTS, _ROLLED[tables[1]]), strict=True)
+            zip(tables, keys, (_MOMENTS, _HOURS_OR_DAYS), strict=True)
         )
     )
     grouped = "\nGROUP BY time, series" if keys[0] else ""
@@ -89,7 +84,7 @@ def _over_time(
 ) -> str:
     keys = (
         f"$__timeInterval(start) AS time, {by} AS series, ",
-        f"{_INTERVALS[tables[1]]} AS time, {by} AS series, ",
+        f"{_INTERVAL} AS time, {by} AS series, ",
     )
     found = _either(tables, keys, {name: measures[name]})
     return f"SELECT * FROM (\n{found}\n) ORDER BY time"  # noqa: S608
@@ -118,7 +113,7 @@ FROM watchpost.generations
 WHERE {_MOMENTS} AND status = 'error'
 GROUP BY time, series
 UNION ALL
-SELECT {_INTERVALS["usage_rolled"]} AS time, kind AS series, sum(found) AS errors
+SELECT {_INTERVAL} AS time, kind AS series, sum(found) AS errors
 FROM watchpost.usage_rolled
 ARRAY JOIN mapKeys(error_types) AS kind, mapValues(error_types) AS found
 WHERE {_HOURS_OR_DAYS}
@@ -213,6 +208,6 @@ OVERVIEW = (
 )
 
 VARIABLES = {
-    name: f"SELECT DISTINCT {name} FROM watchpost.usage_hourly ORDER BY 1 LIMIT 1000"  # noqa: S608
+    name: f"SELECT DISTINCT {name} FROM watchpost.usage_daily ORDER BY 1 LIMIT 1000"  # noqa: S608
     for name in ("project", "service", "environment")
 }

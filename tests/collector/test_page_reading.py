@@ -23,7 +23,6 @@ FIRST_MS = NOW_MS - 400 * 86_400_000
 )
 def test_sums_of_a_long_window_are_read_by_the_day(span: str, sums: str, drawn: str) -> None:
     window = choose_window(Filters(range=span), (FIRST_MS, NOW_MS), NOW_MS)
-    for name, ending in (("TILES", sums), ("BY_MODEL", sums), ("LATENCY_OVER_TIME", drawn)):
+    summed = ("TILES", "LATENCY_TILES", "BY_MODEL", "BY_GUARD", "CHOICES", "GUARD_CHOICES")
+    for name, ending in (*((name, sums) for name in summed), ("LATENCY_OVER_TIME", drawn)):
         assert choose_query(name, window) == queries.ALL[name + ending]
-    # What guards said is kept by the hour alone.
-    assert choose_query("BY_GUARD", window) == queries.ALL["BY_GUARD" + ("_HOURLY" if sums else "")]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 from known_calls import PlainSpan
@@ -25,13 +26,29 @@ MEASURES = (
     "quantilesTimingMerge(0.5, 0.95)(u.duration_state)[2], countIf(u.calls = 0)"
 )
 BY = "project, service, model, prompt_name, segments"
+CHECKED = (
+    "sum(u.checks), sum(u.tripped), sum(u.failed), sumMap(u.labels), "
+    "round(sum(u.duration_ms_sum), 6), quantilesTimingMerge(0.5, 0.95)(u.duration_state)[2], "
+    "countIf(u.checks = 0)"
+)
+VERDICT = {
+    "name": "watchpost.guard.verdict",
+    "attributes": {
+        "watchpost.guard.name": "pii",
+        "watchpost.guard.label": "EMAIL_ADDRESS",
+        "watchpost.guard.tripped": True,
+        "watchpost.guard.duration_ms": 2.5,
+    },
+}
+CHECKED_BY = f"{BY}, environment, prompt_version, guard, direction, action"
 
 
 @pytest.fixture
 def land(store: Store) -> Callable[..., None]:
     def insert(project: str, *spans: PlainSpan) -> None:
         segment = name_segment()
-        store.insert_segment(pack_segment(segment, spans, project), segment)
+        checked = [replace(span, events=[VERDICT]) for span in spans]
+        store.insert_segment(pack_segment(segment, checked, project), segment)
         settle(store, segment)
 
     return insert
@@ -39,9 +56,16 @@ def land(store: Store) -> Callable[..., None]:
 
 def read_days(store: Store, project: str) -> list[tuple[object, ...]]:
     """The project by day and dimension, after seeing that days and hours say the same."""
+    read_daily(store, project, "guards", CHECKED_BY, CHECKED)
+    return read_daily(store, project, "usage", BY, MEASURES)
+
+
+def read_daily(
+    store: Store, project: str, rollup: str, by: str, measures: str
+) -> list[tuple[object, ...]]:
     found = [
         store.query(
-            f"select {day} as by_day, {BY}, {MEASURES} from watchpost.usage_{relation} as u "
+            f"select {day} as by_day, {by}, {measures} from watchpost.{rollup}_{relation} as u "
             "where project = {p:String} group by all order by all",
             {"p": project},
         ).rows
@@ -57,12 +81,13 @@ def count_calls(store: Store, project: str) -> int:
 
 def mark_days(store: Store, project: str) -> None:
     """Make the rows of whole days, and no others, differ."""
-    store.command(
-        "alter table watchpost.usage_closed update calls = calls + 100 "
-        "where whole_day and project = {p:String}",
-        {"p": project},
-        {"mutations_sync": 2},
-    )
+    for table, count in (("usage_closed", "calls"), ("guards_closed", "checks")):
+        store.command(
+            f"alter table watchpost.{table} update {count} = {count} + 100 "
+            "where whole_day and project = {p:String}",
+            {"p": project},
+            {"mutations_sync": 2},
+        )
 
 
 def test_days_say_what_hours_say_before_and_after_closing_and_late_calls(
@@ -101,13 +126,14 @@ def test_a_closed_day_is_read_from_its_own_rows_and_put_together_once(
 
     sums = [
         store.query(
-            f"select sum(u.calls) from watchpost.{relation} as u where project = {{p:String}}",
+            f"select sum(u.{count}) from watchpost.{rollup}_{by} as u where project = {{p:String}}",
             {"p": project},
         ).rows
-        for relation in ("usage_daily", "usage_hourly")
+        for rollup, count in (("usage", "calls"), ("guards", "checks"))
+        for by in ("daily", "hourly")
     ]
 
-    assert sums == [[(102,)], [(2,)]]
+    assert sums == [[(102,)], [(2,)], [(102,)], [(2,)]]
 
 
 def test_a_day_with_an_open_hour_is_read_from_its_hours(
@@ -145,11 +171,12 @@ def test_a_day_cut_short_is_not_read_and_put_together_again(
     assert count_calls(store, project) == 1
     assert close_days(store) != []
     assert count_calls(store, project) == 1
-    rows = store.query(
-        "select calls from watchpost.usage_closed where whole_day and project = {p:String}",
-        {"p": project},
-    )
-    assert rows.rows == [(1,)]
+    for table, count in (("usage_closed", "calls"), ("guards_closed", "checks")):
+        rows = store.query(
+            f"select {count} from watchpost.{table} where whole_day and project = {{p:String}}",
+            {"p": project},
+        )
+        assert rows.rows == [(1,)]
 
 
 def test_an_hour_closed_again_while_its_day_is_put_together_takes_the_day_out(

@@ -124,6 +124,7 @@ _CHECKS_HOURLY = _Source(
         "p95": _quantile(0.95, "duration_state"),
     },
 )
+_CHECKS_DAILY = replace(_CHECKS_HOURLY, table="guards_daily", where=_DAYS)
 
 EXTENT = """
 select toUnixTimestamp64Milli(toDateTime64(min(start), 3, 'UTC')) as first_ms,
@@ -141,21 +142,24 @@ select count() > 0 as any_span from (
 
 
 def _tiles(source: _Source) -> str:
-    names = ("calls", "errors", "blocked", "cost", "unpriced", *_SUMS, "estimated")
-    quantiles = ("p50", "p95", "first_token_p50", "first_token_p95")
-    return f"""
-select {source.pick(*names, *quantiles)}
-from {source.table} as u
-where {source.where}
-"""  # noqa: S608  only constants of this file are joined, here and below
+    return _total(source, "calls", "errors", "blocked", "cost", "unpriced", *_SUMS, "estimated")
+
+
+def _latency_tiles(source: _Source) -> str:
+    # Beside the sums and not among them: times take as long to merge as all of those together.
+    return _total(source, "p50", "p95", "first_token_p50", "first_token_p95")
 
 
 def _guard_tile(source: _Source) -> str:
+    return _total(source, "tripped", "failed", "checked")
+
+
+def _total(source: _Source, *names: str) -> str:
     return f"""
-select {source.pick("tripped", "failed", "checked")}
+select {source.pick(*names)}
 from {source.table} as u
 where {source.where}
-"""  # noqa: S608
+"""  # noqa: S608  only constants of this file are joined, here and below
 
 
 def _over_time(source: _Source, by: str, *names: str, limit: int = 20000) -> str:
@@ -196,7 +200,12 @@ limit 20
 
 
 TILES, TILES_HOURLY, TILES_DAILY = map(_tiles, (_CALLS, _CALLS_HOURLY, _CALLS_DAILY))
-GUARD_TILE, GUARD_TILE_HOURLY = _guard_tile(_CHECKS), _guard_tile(_CHECKS_HOURLY)
+LATENCY_TILES, LATENCY_TILES_HOURLY, LATENCY_TILES_DAILY = map(
+    _latency_tiles, (_CALLS, _CALLS_HOURLY, _CALLS_DAILY)
+)
+GUARD_TILE, GUARD_TILE_HOURLY, GUARD_TILE_DAILY = map(
+    _guard_tile, (_CHECKS, _CHECKS_HOURLY, _CHECKS_DAILY)
+)
 _BY_MODEL = ("model", "cost", "calls", "errors")
 BY_MODEL_OVER_TIME = _over_time(_CALLS, *_BY_MODEL)
 BY_MODEL_OVER_TIME_HOURLY = _over_time(_CALLS_HOURLY, *_BY_MODEL)
@@ -215,28 +224,40 @@ BY_MODEL_DAILY = _compared(_CALLS_DAILY, *_MODEL)
 _PROMPT = "prompt_name, prompt_version"
 BY_PROMPT, BY_PROMPT_HOURLY = _compared(_CALLS, _PROMPT), _compared(_CALLS_HOURLY, _PROMPT)
 BY_PROMPT_DAILY = _compared(_CALLS_DAILY, _PROMPT)
-BY_GUARD, BY_GUARD_HOURLY = _by_guard(_CHECKS), _by_guard(_CHECKS_HOURLY)
+BY_GUARD, BY_GUARD_HOURLY, BY_GUARD_DAILY = map(_by_guard, (_CHECKS, _CHECKS_HOURLY, _CHECKS_DAILY))
 
-# Choices are offered of every hour that the window touches.
-_TOUCHED = f"""({{project:String}} = '' or project = {{project:String}})
+# Choices are offered of every hour or day that the window touches.
+_MINE = "({project:String} = '' or project = {project:String})"
+_TOUCHED_HOURS = f"""{_MINE}
     and hour >= toStartOfHour({_SINCE}) and hour < toDateTime({_UNTIL}) + 1"""
+_TOUCHED_DAYS = f"{_MINE} and day >= toStartOfDay({_SINCE}) and day < toDateTime({_UNTIL}) + 1"
 
-CHOICES = f"""
+
+def _choices(table: str, where: str) -> str:
+    return f"""
 select arraySort(groupUniqArray(200)(project)) as projects,
     arraySort(groupUniqArray(200)(service)) as services,
     arraySort(groupUniqArray(200)(environment)) as environments,
     arraySort(groupUniqArray(200)(model)) as models,
     arraySort(groupUniqArray(200)(prompt_name)) as prompts,
     arraySort(groupUniqArray(200)(prompt_version)) as versions
-from usage_hourly
-where {_TOUCHED}
+from {table}
+where {where}
 """  # noqa: S608
 
-GUARD_CHOICES = f"""
+
+def _guard_choices(table: str, where: str) -> str:
+    return f"""
 select arraySort(groupUniqArray(200)(guard)) as guards
-from guards_hourly as u
-where {_TOUCHED} and u.tripped > 0
+from {table} as u
+where {where} and u.tripped > 0
 """  # noqa: S608
+
+
+CHOICES = _choices("usage_hourly", _TOUCHED_HOURS)
+CHOICES_DAILY = _choices("usage_daily", _TOUCHED_DAYS)
+GUARD_CHOICES = _guard_choices("guards_hourly", _TOUCHED_HOURS)
+GUARD_CHOICES_DAILY = _guard_choices("guards_daily", _TOUCHED_DAYS)
 
 # One trace is found by its id once, among the spans; what else is known of it is read by its time
 # too, so that it is not looked for through every day. What came without its spans (they were

@@ -80,12 +80,12 @@ def read_overview(reader: Reader, filters: Filters) -> Overview:
     def read(name: str) -> list[Row]:
         return read_rows(reader, choose_query(name, window), bound)
 
-    [tiles] = read("TILES")
+    [sums], [times] = read("TILES"), read("LATENCY_TILES")
     [guard_tile] = read("GUARD_TILE")
     return Overview(
         window=window,
         stored=stored,
-        tiles=tiles,
+        tiles=sums | times,
         guard_tile=guard_tile,
         by_model_over_time=read("BY_MODEL_OVER_TIME"),
         latency_over_time=read("LATENCY_OVER_TIME"),
@@ -93,14 +93,14 @@ def read_overview(reader: Reader, filters: Filters) -> Overview:
         by_model=read("BY_MODEL"),
         by_prompt=read("BY_PROMPT"),
         by_guard=read("BY_GUARD"),
-        choices=read_choices(reader, bound),
+        choices=read_choices(reader, window, bound),
     )
 
 
-def read_choices(reader: Reader, bound: Mapping[str, Any]) -> dict[str, list[str]]:
+def read_choices(reader: Reader, window: Window, bound: Mapping[str, Any]) -> dict[str, list[str]]:
     """The stored values of each dimension inside the window, without the empty one."""
-    [calls] = read_rows(reader, queries.CHOICES, bound)
-    [verdicts] = read_rows(reader, queries.GUARD_CHOICES, bound)
+    [calls] = read_rows(reader, choose_query("CHOICES", window), bound)
+    [verdicts] = read_rows(reader, choose_query("GUARD_CHOICES", window), bound)
     found = {
         "project": calls["projects"],
         "service": calls["services"],

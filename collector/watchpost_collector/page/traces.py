@@ -53,7 +53,7 @@ def read_traces(reader: Reader, filters: Filters) -> TraceList:
     window, stored = find_window(reader, filters)
     bound = bind(filters, window)
     rows = read_page(reader, filters, window)
-    choices = {**read_choices(reader, bound), "status": STATUSES}
+    choices = {**read_choices(reader, window, bound), "status": STATUSES}
     return TraceList(stored, rows[:PAGE_ROWS], len(rows) > PAGE_ROWS, choices)
 
 

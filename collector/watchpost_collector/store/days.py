@@ -1,8 +1,8 @@
 """Closing days: puts a past day together from its closed hours, once, and again when those change.
 
-Readers use the view `usage_daily`, which takes a closed day from its one row and every other from
-its hours, so that it is right before, during and after this job. This file knows hours that are
-closed; it does not know how an hour is counted.
+Readers use the views `usage_daily` and `guards_daily`, which take a closed day from its own rows
+and every other from its hours, so that they are right before, during and after this job. This file
+knows hours that are closed; it does not know how an hour is counted.
 """
 
 from __future__ import annotations
@@ -24,11 +24,13 @@ def close_days(store: Store) -> list[datetime]:
         # Later than every closing of an hour: by this its rows are told from those of its hours.
         [(at,)] = store.query("select toString(now64(6, 'UTC'))")
         bound = {"first": first, "hours": hours, "at": at}
-        store.command(_COUNT, bound)
+        store.command(_COUNT_CALLS, bound)
+        store.command(_COUNT_CHECKS, bound)
         fault.reach("half_closed")
         store.command(_CLOSE, bound)
-        if store.query(f"select 1 {_SUPERSEDED} limit 1", bound).rows:
-            store.command(f"delete {_SUPERSEDED}", bound, {"lightweight_deletes_sync": 1})
+        for superseded in _SUPERSEDED:
+            if store.query(f"select 1 {superseded} limit 1", bound).rows:
+                store.command(f"delete {superseded}", bound, {"lightweight_deletes_sync": 1})
     return [day for day, *_ in found]
 
 
@@ -50,7 +52,7 @@ order by day
 
 _PAIRS = "{hours:Array(Tuple(DateTime('UTC'), DateTime64(6, 'UTC')))}"
 
-_COUNT = f"""
+_COUNT_CALLS = f"""
 insert into watchpost.usage_closed
 select toStartOfDay(h.hour), project, service, service_version, environment, operation,
     provider, model, prompt_name, prompt_version, segments,
@@ -64,12 +66,24 @@ where not h.whole_day and (h.hour, h.closed) in {_PAIRS}
 group by all
 """  # noqa: S608
 
+_COUNT_CHECKS = f"""
+insert into watchpost.guards_closed
+select toStartOfDay(h.hour), project, service, environment, model, prompt_name, prompt_version,
+    guard, direction, action, segments,
+    sum(h.checks), sum(h.tripped), sum(h.failed), sumMap(h.labels), sum(h.duration_ms_sum),
+    quantilesTimingMergeState(0.5, 0.95)(h.duration_state), {{at:DateTime64(6, 'UTC')}}, true
+from watchpost.guards_closed as h
+where not h.whole_day and (h.hour, h.closed) in {_PAIRS}
+group by all
+"""  # noqa: S608
+
 _CLOSE = f"""
 insert into watchpost.hours (hour, in_day)
 select pair.1, tuple({{at:DateTime64(6, 'UTC')}}, pair.2) from (select arrayJoin({_PAIRS}) as pair)
 """  # noqa: S608
 
-_SUPERSEDED = (
-    "from watchpost.usage_closed where whole_day and hour = {first:DateTime('UTC')} "
+_SUPERSEDED = tuple(
+    f"from watchpost.{table} where whole_day and hour = {{first:DateTime('UTC')}} "
     "and closed < {at:DateTime64(6, 'UTC')}"
+    for table in ("usage_closed", "guards_closed")
 )

@@ -287,7 +287,7 @@ select
     sum(g.weight), sumIf(g.weight, g.tripped), sumIf(g.weight, g.failed),
     sumMapIf(map(toString(g.label), toUInt64(g.weight)), g.tripped and g.label != ''),
     sum(g.duration_ms * g.weight), quantilesTimingState(0.5, 0.95)(log(1 + g.duration_ms) * 1500),
-    {{closed:DateTime64(6, 'UTC')}}
+    {{closed:DateTime64(6, 'UTC')}}, false
 from counted as g
 group by all
 """  # noqa: S608

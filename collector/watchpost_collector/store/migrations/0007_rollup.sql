@@ -133,16 +133,19 @@ create table if not exists {database}.guards_closed {on_cluster}
     segments Map(LowCardinality(String), String),
     checks UInt64, tripped UInt64, failed UInt64, labels Map(String, UInt64), duration_ms_sum Float64,
     duration_state AggregateFunction(quantilesTiming(0.5, 0.95), Float64),
-    closed DateTime64(6, 'UTC')
+    closed DateTime64(6, 'UTC'),
+    whole_day Bool default false
 )
 engine = {replicated}MergeTree
-partition by toYYYYMM(hour)
+partition by (whole_day, toYYYYMM(hour))
 order by (project, hour, guard, service, closed)
 settings {packed}, {durable};
 
-create view if not exists {database}.guards_hourly {on_cluster} as
-select * except closed from {database}.guards_closed
-where (hour, closed) in (select hour, closed from {database}.closed_hours)
+create view if not exists {database}.guards_rolled {on_cluster} as
+select * except (closed, whole_day),
+    not whole_day and (hour, closed) in (select hour, closed from {database}.closed_hours) as by_hour,
+    (hour, closed) in (select hour, closed from {database}.closed_days) as by_day
+from {database}.guards_closed
 union all
 select
     toStartOfHour(v.start) as hour, project, service, environment, model, prompt_name, prompt_version,
@@ -151,7 +154,14 @@ select
     sum(v.weight) as checks, sumIf(v.weight, v.tripped) as tripped, sumIf(v.weight, v.failed) as failed,
     sumMapIf(map(toString(v.label), toUInt64(v.weight)), v.tripped and v.label != '') as labels,
     sum(v.duration_ms * v.weight) as duration_ms_sum,
-    quantilesTimingState(0.5, 0.95)(log(1 + v.duration_ms) * 1500) as duration_state
+    quantilesTimingState(0.5, 0.95)(log(1 + v.duration_ms) * 1500) as duration_state,
+    true as by_hour, true as by_day
 from {database}.verdicts as v
 where toStartOfHour(v.start) in (select hour from {database}.open_hours)
 group by all;
+
+create view if not exists {database}.guards_hourly {on_cluster} as
+select * except (by_hour, by_day) from {database}.guards_rolled where by_hour;
+
+create view if not exists {database}.guards_daily {on_cluster} as
+select toStartOfDay(hour) as day, * except (hour, by_hour, by_day) from {database}.guards_rolled where by_day;
