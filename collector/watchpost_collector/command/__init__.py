@@ -31,6 +31,8 @@ class Subcommand:
 
 
 _HERE = "watchpost_collector.command"
+# A name and no import: this room knows nothing of that one.
+_GUARDS = "watchpost_guards.command"
 
 SUBCOMMANDS = (
     Subcommand("up", f"{_HERE}.up", "start the collector: OTLP in, page and query endpoint out"),
@@ -45,6 +47,7 @@ SUBCOMMANDS = (
     Subcommand("retention", f"{_HERE}.retention", "how long each kind of data is kept", extra=""),
     Subcommand("prices", f"{_HERE}.prices", "what calls cost, by which price, and history anew"),
     Subcommand("prompts", f"{_HERE}.prompts", "push, compare and label prompts", extra=""),
+    Subcommand("guards", _GUARDS, "measure guards, fit their thresholds, attack them", "guards"),
     Subcommand("doctor", f"{_HERE}.doctor", "find what is wrong and say how to cure it", extra=""),
 )
 
