@@ -16,6 +16,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from watchpost.checkpoint import ascreen, screen
     from watchpost.continuation import continue_from
     from watchpost.errors import Blocked, WatchpostError
     from watchpost.observation import observe, span
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from watchpost.scores.score import score
     from watchpost.screening.guard import Guard, Verdict
     from watchpost.screening.policy import Policy
+    from watchpost.screening.policy_file import load_policy
     from watchpost.telemetry import configure, counts, flush, shutdown
 
 __all__ = [
@@ -39,6 +41,7 @@ __all__ = [
     "Verdict",
     "WatchpostError",
     "aget_prompt",
+    "ascreen",
     "configure",
     "continue_from",
     "counts",
@@ -46,9 +49,11 @@ __all__ = [
     "feedback_link",
     "flush",
     "get_prompt",
+    "load_policy",
     "observe",
     "patch",
     "score",
+    "screen",
     "shutdown",
     "span",
 ]
@@ -62,6 +67,7 @@ _HOMES = {
     "Verdict": "screening.guard",
     "WatchpostError": "errors",
     "aget_prompt": "prompts.cache",
+    "ascreen": "checkpoint",
     "configure": "telemetry",
     "continue_from": "continuation",
     "counts": "telemetry",
@@ -69,9 +75,11 @@ _HOMES = {
     "feedback_link": "scores.feedback",
     "flush": "telemetry",
     "get_prompt": "prompts.cache",
+    "load_policy": "screening.policy_file",
     "observe": "observation",
     "patch": "patching",
     "score": "scores.score",
+    "screen": "checkpoint",
     "shutdown": "telemetry",
     "span": "observation",
 }

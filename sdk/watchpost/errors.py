@@ -59,11 +59,15 @@ class MissingExtra(WatchpostError):
 class Blocked(WatchpostError):
     """Raised when a guard blocks a call: before it is sent (`input`), or its answer (`output`).
 
-    `verdicts` are all verdicts of the decision, `verdict` the first one that tripped.
+    `verdicts` are all verdicts of the decision, `verdict` the first one that tripped. `fallback`
+    is what answers instead where the policy says so, else None.
     """
 
-    def __init__(self, direction: str, verdicts: Sequence[Verdict]) -> None:
+    def __init__(
+        self, direction: str, verdicts: Sequence[Verdict], fallback: str | None = None
+    ) -> None:
         self.direction = direction
+        self.fallback = fallback
         self.verdicts = tuple(verdicts)
         self.verdict = next((v for v in self.verdicts if v.tripped), None)
         by = f"guard '{self.verdict.guard}' ({self.verdict.label})" if self.verdict else "a guard"
@@ -71,11 +75,15 @@ class Blocked(WatchpostError):
 
 
 class GuardUnavailable(WatchpostError):
-    """Raised when a guard failed to answer and its policy is `on_failure="closed"`."""
+    """Raised when a guard failed to answer and its policy is `on_failure="closed"`.
 
-    def __init__(self, guard: str, reason: str) -> None:
+    `fallback` is what answers instead where the policy says so, else None.
+    """
+
+    def __init__(self, guard: str, reason: str, fallback: str | None = None) -> None:
         self.guard = guard
         self.reason = reason
+        self.fallback = fallback
         super().__init__(
             f"guard '{guard}' could not answer ({reason}) and its policy is closed: "
             f'make it work, or set on_failure={{"{guard}": "open"}}'

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, overload
 from opentelemetry import context as otel
 
 from watchpost import attributes as names
+from watchpost.errors import Blocked, GuardUnavailable
 from watchpost.recorded import ScopeStream
 from watchpost.runtime import SHIELD
 from watchpost.scope import Scope, ScopeSettings, Span, detach, make_settings
@@ -62,8 +63,10 @@ def observe(
     Works bare and with arguments. `name` is the span's (default: the function's); `prompt` and
     `version` name the prompt (a `Prompt` says its own version), `template` is hashed where it has
     no version; `session`, `user`, `tags` and `segments` go to every model call inside, and so does
-    `policy`. Values only known later are set with `watchpost.current().set(...)`. `kind` is chain,
-    agent, tool, retriever, embedding, guard or generation; ConfigError for anything else.
+    `policy`, whose fallback is what the function returns when a call inside is stopped (where it
+    yields or returns a stream, `Blocked` is raised and carries it). Values only known later are set
+    with `watchpost.current().set(...)`. `kind` is chain, agent, tool, retriever, embedding, guard
+    or generation; ConfigError for anything else.
     """
     name = target if isinstance(target, str) else None
     given = {"prompt": prompt, "version": version, "template": template, "session": session}
@@ -131,12 +134,11 @@ def _wrap_plain(function: Any, settings: ScopeSettings) -> Any:
         try:
             result = function(*args, **kwargs)
         except BaseException as error:
-            scope.end(error=error)
-            raise
+            return _answer_instead(error, scope, settings)
         finally:
             detach(token)
         if inspect.iscoroutine(result):
-            return _finish_later(result, scope)
+            return _finish_later(result, scope, settings)
         return _finish(result, scope)
 
     return observed
@@ -150,21 +152,31 @@ def _wrap_async(function: Any, settings: ScopeSettings) -> Any:
         scope = _open(settings, read, args, kwargs)
         if scope is None:
             return await function(*args, **kwargs)
-        return await _finish_later(function(*args, **kwargs), scope)
+        return await _finish_later(function(*args, **kwargs), scope, settings)
 
     return observed
 
 
-async def _finish_later(awaited: Any, scope: Scope) -> Any:
+async def _finish_later(awaited: Any, scope: Scope, settings: ScopeSettings) -> Any:
     token = otel.attach(scope.context)
     try:
         result = await awaited
     except BaseException as error:
-        scope.end(error=error)
-        raise
+        return _answer_instead(error, scope, settings)
     finally:
         detach(token)
     return _finish(result, scope)
+
+
+def _answer_instead(error: BaseException, scope: Scope, settings: ScopeSettings) -> str:
+    """What the fallback of the function's own policy answers; without one the error goes on."""
+    if settings.policy is not None and isinstance(error, Blocked | GuardUnavailable):
+        answer = error.fallback
+        if answer is not None:
+            scope.end(answer)
+            return answer
+    scope.end(error=error)
+    raise error
 
 
 def _finish(result: Any, scope: Scope) -> Any:

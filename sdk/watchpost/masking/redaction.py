@@ -21,8 +21,8 @@ from watchpost.masking.texts import Leaf, Texts, collect_texts
 from watchpost.screening.decision import mask
 from watchpost.screening.disguise import find_through
 from watchpost.screening.guard import Finding, Question
-from watchpost.screening.policy import Policy, Rule
-from watchpost.screening.screen import examine
+from watchpost.screening.policy import WITHHOLDING, Policy, Rule
+from watchpost.screening.screen import examine_in_time
 
 FAILED = "[REDACTION FAILED]"
 REMEMBERED_TEXTS = 8192
@@ -62,9 +62,10 @@ class Redactor:
     """Masks with a policy's guards; remembers what it found in a text by the text's digest.
 
     Used by one thread at a time. Guards under `redact` are asked about every text; guards under
-    `block` only if they say where (`locates = True`). A policy's `directions` and `on_failure`
-    do not count here: leaving the process is one direction, and it is always closed. `declared`
-    gives the rules that hold beside the policy's at the moment; it is asked for each request.
+    `block` and `fallback` only if they say where (`locates = True`). A policy's `directions` and
+    `on_failure` do not count here: leaving the process is one direction, and it is always closed.
+    `declared` gives the rules that hold beside the policy's at the moment; it is asked for each
+    request.
     """
 
     def __init__(
@@ -178,13 +179,13 @@ def _join(rules: Iterable[Rule]) -> tuple[Rule, ...]:
     found: dict[tuple[int, bool, float | None], Rule] = {}
     for rule in rules:
         masks_whole = rule.action == "redact"
-        if masks_whole or (rule.action == "block" and getattr(rule.guard, "locates", False)):
+        if masks_whole or (rule.action in WITHHOLDING and getattr(rule.guard, "locates", False)):
             found.setdefault((id(rule.guard), masks_whole, rule.threshold), rule)
     return tuple(found.values())
 
 
 def _ask(rule: Rule, text: str) -> Iterable[Finding]:
-    verdict = examine(rule.guard, Question(text))
+    verdict = examine_in_time(rule, Question(text))
     if verdict.failed:
         raise Unscannable
     threshold = verdict.threshold if rule.threshold is None else rule.threshold

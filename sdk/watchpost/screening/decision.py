@@ -10,9 +10,11 @@ from dataclasses import dataclass, replace
 from watchpost import attributes
 from watchpost.errors import Blocked, GuardUnavailable
 from watchpost.screening.guard import Direction, Finding, Question, Verdict
-from watchpost.screening.policy import Action, Policy, Rule
+from watchpost.screening.policy import ACTIONS, Action, Policy, Rule
 
-_SEVERITY: dict[Action, int] = {"allow": 0, "flag": 1, "redact": 2, "block": 3}
+_SEVERITY: dict[Action, int] = {
+    action: rank for rank, action in enumerate(("allow", *reversed(ACTIONS)))
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,18 +31,27 @@ class Decision:
     """What happens to one text, or to the texts of one request taken together.
 
     `action` is the worst of the rulings. `texts` are what may be sent or shown, in the order they
-    were asked about; after "block" they must not be used. `unavailable` names guards that gave no
-    answer although the policy says closed: the caller raises GuardUnavailable.
+    were asked about; after "block" and "fallback" they must not be used. `unavailable` names guards
+    that gave no answer although the policy says closed: the caller raises GuardUnavailable.
+    `fallback` is what answers instead under "fallback"; None where its function failed.
     """
 
     action: Action
     texts: tuple[str, ...]
     rulings: tuple[Ruling, ...]
     unavailable: tuple[str, ...] = ()
+    fallback: str | None = None
 
     @property
     def text(self) -> str:
-        """The text that may be sent or shown; the texts joined where there were several."""
+        """What may be sent or shown: the text as it was masked, or what answers instead of it.
+
+        Texts are joined where there were several. Raises Blocked or GuardUnavailable where there
+        is nothing to show.
+        """
+        if self.fallback is not None:
+            return self.fallback
+        enforce(self)
         return self.texts[0] if len(self.texts) == 1 else "\n".join(self.texts)
 
     @property
@@ -50,8 +61,10 @@ class Decision:
 
     @property
     def blocking(self) -> Ruling | None:
-        """The first ruling that blocks, if any: what Blocked tells the user."""
-        return next((ruling for ruling in self.rulings if ruling.action == "block"), None)
+        """The first of the rulings that stop the text, if any: what Blocked tells the user."""
+        if self.action not in ("fallback", "block"):
+            return None
+        return next((ruling for ruling in self.rulings if ruling.action == self.action), None)
 
 
 def decide(policy: Policy, question: Question, verdicts: Sequence[Verdict]) -> Decision:
@@ -69,7 +82,7 @@ def decide(policy: Policy, question: Question, verdicts: Sequence[Verdict]) -> D
             continue
         judged = _apply_threshold(rule, verdict)
         action = _action_for(rule, judged)
-        if judged.failed and action == "block":
+        if judged.failed and action in ("fallback", "block"):
             unavailable.append(judged.guard)
         if action == "redact":
             # A redacting guard that trips without saying where can only hide everything.
@@ -86,14 +99,14 @@ def decide(policy: Policy, question: Question, verdicts: Sequence[Verdict]) -> D
 def enforce(decision: Decision) -> None:
     """Raise what the decision asks for: GuardUnavailable, Blocked, or nothing at all.
 
-    The verdicts of Blocked start with the one that blocks.
+    The verdicts of Blocked start with the one that blocks. Both carry the fallback's answer.
     """
     for ruling in decision.rulings:
         if ruling.verdict.guard in decision.unavailable:
-            raise GuardUnavailable(ruling.verdict.guard, ruling.verdict.reason)
+            raise GuardUnavailable(ruling.verdict.guard, ruling.verdict.reason, decision.fallback)
     if (blocking := decision.blocking) is not None:
         others = [verdict for verdict in decision.verdicts if verdict is not blocking.verdict]
-        raise Blocked(blocking.direction, [blocking.verdict, *others])
+        raise Blocked(blocking.direction, [blocking.verdict, *others], decision.fallback)
 
 
 def verdict_attributes(ruling: Ruling) -> dict[str, str | bool | float]:
@@ -191,10 +204,11 @@ def _apply_threshold(rule: Rule, verdict: Verdict) -> Verdict:
 
 def _action_for(rule: Rule, verdict: Verdict) -> Action:
     if verdict.failed:
-        # A text nobody could check cannot be masked, so closed means stopped unless only flagging.
+        # A text nobody could check cannot be masked: closed means stopped where something would
+        # have been withheld, and what would only have been marked is marked.
         if rule.on_failure == "open":
             return "allow"
-        return "flag" if rule.action == "flag" else "block"
+        return "block" if rule.action == "redact" else rule.action
     return rule.action if verdict.tripped else "allow"
 
 

@@ -36,7 +36,7 @@ class Declared:
 
     @property
     def rules(self) -> tuple[Rule, ...]:
-        """The redacting and blocking rules; the same tuple as long as there is nothing new."""
+        """The rules that withhold something; the same tuple as long as there is nothing new."""
         return self._masking
 
     def add(self, policy: Policy) -> bool:
@@ -53,8 +53,10 @@ class Declared:
                 self._rules.popitem(last=False)
                 is_full = True
             if is_new:
+                from watchpost.screening.policy import WITHHOLDING
+
                 rules = self._rules.values()
-                self._masking = tuple(r for r in rules if r.action in ("redact", "block"))
+                self._masking = tuple(r for r in rules if r.action in WITHHOLDING)
         if is_full:
             SHIELD.tell_once(
                 "declared",

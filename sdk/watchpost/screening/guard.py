@@ -6,18 +6,20 @@ where a text came from; anything with a `name` and a `check` is a guard, no base
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol, runtime_checkable
+from typing import Literal, Protocol, get_args, runtime_checkable
 
-Direction = Literal["input", "output"]
+Direction = Literal["input", "output", "document", "tool_argument", "tool_result"]
+DIRECTIONS: tuple[Direction, ...] = get_args(Direction)
 
 
 @dataclass(frozen=True, slots=True)
 class Question:
     """One text to be judged.
 
-    `direction` says whether the text is on its way to the model ("input") or from it ("output").
-    `model` is the provider's model name where it is known. `context` holds the documents an answer
-    is to be checked against.
+    `direction` says whether the text is on its way to the model ("input") or from it ("output"),
+    or what else it is: a retrieved "document", a "tool_argument" before the tool runs, or a
+    "tool_result" before the model reads it. `model` is the provider's model name where it is
+    known. `context` holds the documents an answer is to be checked against.
     """
 
     text: str
@@ -62,9 +64,12 @@ class Guard(Protocol):
     """Anything that judges a text.
 
     A guard may also carry any of these, all optional: `pure = True` (the verdict depends on the
-    text alone, so it may be remembered), `remote = True` (it waits on a network, so it gets a
-    thread of its own), `whole = True` (it judges the request's texts together, not one by one)
-    and `warm()` (loads what the first check would otherwise wait for).
+    text alone, so it may be remembered), `remote = True` (it waits on a network, so it gets
+    threads of its own, a deadline and a circuit breaker), `whole = True` (it judges the request's
+    texts together, not one by one), `locates = True` (its findings say where, so what it finds in
+    disguise is found too), `reach` (the longest stretch of text, in characters, that can decide a
+    finding; without it a stream is held whole) and `warm()` (loads what the first check would
+    otherwise wait for).
     """
 
     @property
@@ -98,5 +103,17 @@ def settle(
         duration_ms=duration_ms,
         findings=tuple(sorted(findings, key=lambda finding: (finding.start, finding.end))),
         revision=revision,
+        reason=reason,
+    )
+
+
+def fail(guard: Guard, reason: str, duration_ms: float, label: str = "error") -> Verdict:
+    """The verdict of a guard that gave none; `label` says in one word why."""
+    return Verdict(
+        guard=guard.name,
+        label=label,
+        failed=True,
+        duration_ms=duration_ms,
+        revision=str(getattr(guard, "revision", "")),
         reason=reason,
     )

@@ -9,24 +9,35 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from types import MappingProxyType
-from typing import Literal
+from typing import Final, Literal
 
 from watchpost.errors import ConfigError, MissingExtra
-from watchpost.screening.guard import Direction, Guard
+from watchpost.screening.guard import DIRECTIONS, Direction, Guard, Question, Verdict
 
-Action = Literal["allow", "flag", "redact", "block"]
+Action = Literal["allow", "flag", "escalate", "redact", "fallback", "block"]
 OnFailure = Literal["open", "closed"]
+Answer = str | Callable[[Question, Verdict], str]
+"""What answers instead: a text, or a function of the question and the verdict that tripped."""
 
 GROUP = "watchpost.guards"
-_DIRECTIONS = ("input", "output", "both")
-_ON_FAILURE = ("open", "closed")
+REMOTE_DEADLINE_S = 5.0
+"""How long a remote guard may take where the policy says nothing: nobody waits for ever."""
+
+ACTIONS: Final[tuple[Action, ...]] = ("block", "fallback", "redact", "escalate", "flag")
+"""What a policy may want of a guard that trips, the most severe first."""
+WITHHOLDING: Final[frozenset[Action]] = frozenset(("redact", "fallback", "block"))
+"""Actions under which something must not be shown, nor leave the process."""
+ON_FAILURE: Final[tuple[OnFailure, ...]] = ("open", "closed")
+_BOTH: Final[frozenset[Direction]] = frozenset(("input", "output"))
+_SETTINGS = ("directions", "on_failure", "thresholds", "deadlines", "answers")
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
     """One guard and what the policy wants of it.
 
-    `threshold` is None where the guard's own stands.
+    `threshold` is None where the guard's own stands, `deadline_s` where it may take its time.
+    `answer` is there under "fallback" alone.
     """
 
     guard: Guard
@@ -34,48 +45,64 @@ class Rule:
     directions: frozenset[Direction]
     on_failure: OnFailure
     threshold: float | None
+    deadline_s: float | None = None
+    answer: Answer | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Policy:
     """Guards and what to do when they trip.
 
-    `block`, `redact` and `flag` list guards by entry-point name or as Guard objects, each guard
-    once. The mappings are keyed by guard name: `directions` says "input", "output" or "both"
-    (default both), `on_failure` says "open" or "closed" (default open: a guard that cannot answer
-    does not stop the call), `thresholds` override a guard's own, between 0 and 1. `deadline_s` is
-    the longest one guard may take, in seconds; None leaves it to the guard.
+    `block`, `fallback`, `redact`, `escalate` and `flag` list guards by entry-point name or as Guard
+    objects, each guard once: stop the call, answer instead, mask, mark for human review, or only
+    say so. `answer` is what a fallback answers: a text, or a function of the question and the
+    verdict that returns one; its `Blocked` carries it.
+
+    The mappings are keyed by guard name: `directions` says where a guard looks ("input", "output",
+    "document", "tool_argument", "tool_result", several of them, or "both" for input and output;
+    everywhere when nothing is said), `on_failure` says "open" or "closed" (default open: a guard
+    that cannot answer does not stop the call), `thresholds` override a guard's own, between 0 and
+    1, `deadlines` and `answers` override `deadline_s` and `answer`. `deadline_s` is the longest one
+    guard may take for the texts of one request, in seconds; None leaves a guard its time, and
+    a remote one `REMOTE_DEADLINE_S`.
     Raises ConfigError for a value it does not know and MissingExtra for a guard whose extra is
     not installed.
     """
 
     block: Sequence[str | Guard] = ()
+    fallback: Sequence[str | Guard] = ()
     redact: Sequence[str | Guard] = ()
+    escalate: Sequence[str | Guard] = ()
     flag: Sequence[str | Guard] = ()
-    directions: Mapping[str, str] = field(default_factory=dict)
+    directions: Mapping[str, str | Sequence[str]] = field(default_factory=dict)
     on_failure: Mapping[str, str] = field(default_factory=dict)
     thresholds: Mapping[str, float] = field(default_factory=dict)
     deadline_s: float | None = None
+    deadlines: Mapping[str, float] = field(default_factory=dict)
+    answer: Answer | None = None
+    answers: Mapping[str, Answer] = field(default_factory=dict)
     rules: tuple[Rule, ...] = field(init=False, repr=False)
+    _by_direction: Mapping[Direction, tuple[Rule, ...]] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         """Check every value and look every guard up, once."""
-        for name in ("directions", "on_failure", "thresholds"):
+        for name in _SETTINGS:
             object.__setattr__(self, name, MappingProxyType(dict(getattr(self, name))))
-        if self.deadline_s is not None and not self.deadline_s > 0:
-            raise ConfigError("Policy(deadline_s=...)", self.deadline_s, "give seconds above 0")
+        _check_seconds("Policy(deadline_s=...)", self.deadline_s)
         rules = _make_rules(self)
         _refuse_strangers(self, {rule.guard.name for rule in rules})
         object.__setattr__(self, "rules", rules)
+        sorted_out = {way: tuple(r for r in rules if way in r.directions) for way in DIRECTIONS}
+        object.__setattr__(self, "_by_direction", sorted_out)
 
     def rules_for(self, direction: Direction) -> tuple[Rule, ...]:
         """The rules that apply to texts going one way."""
-        return tuple(rule for rule in self.rules if direction in rule.directions)
+        return self._by_direction[direction]
 
     @property
     def has_redaction(self) -> bool:
-        """Whether anything here must never leave the process: a redacting or a blocking rule."""
-        return any(rule.action in ("redact", "block") for rule in self.rules)
+        """Whether anything here must never leave the process: whatever a rule withholds."""
+        return any(rule.action in WITHHOLDING for rule in self.rules)
 
 
 def find_guard(name: str) -> Guard:
@@ -98,19 +125,15 @@ def find_guard(name: str) -> Guard:
 
 
 @cache
-def _share_guard(name: str) -> Guard:
-    """One object for all policies that name it: it loads once and remembers its verdicts once."""
+def share_guard(name: str) -> Guard:
+    """`find_guard`'s one object for all who name it: it loads once, and remembers its verdicts."""
     return find_guard(name)
 
 
 def _make_rules(policy: Policy) -> tuple[Rule, ...]:
     rules: list[Rule] = []
-    listed: tuple[tuple[Action, Sequence[str | Guard]], ...] = (
-        ("block", policy.block),
-        ("redact", policy.redact),
-        ("flag", policy.flag),
-    )
-    for action, items in listed:
+    for action in ACTIONS:
+        items: Sequence[str | Guard] = getattr(policy, action)
         if isinstance(items, str):
             raise ConfigError(f"Policy({action}=...)", items, f'write {action}=("{items}",)')
         for item in items:
@@ -123,7 +146,7 @@ def _make_rules(policy: Policy) -> tuple[Rule, ...]:
 
 def _resolve_guard(item: str | Guard, action: str) -> Guard:
     if isinstance(item, str):
-        return _share_guard(item)
+        return share_guard(item)
     if isinstance(item, type) or not isinstance(item, Guard):
         cure = "pass a guard's name or an object with a `name` and a `check(question)`"
         raise ConfigError(f"Policy({action}=...)", item, cure)
@@ -131,34 +154,57 @@ def _resolve_guard(item: str | Guard, action: str) -> Guard:
 
 
 def _make_rule(policy: Policy, guard: Guard, action: Action) -> Rule:
-    direction = policy.directions.get(guard.name, "both")
-    if direction not in _DIRECTIONS:
-        raise ConfigError(
-            f"Policy(directions[{guard.name!r}])", direction, 'say "input", "output" or "both"'
-        )
-    on_failure = policy.on_failure.get(guard.name, "open")
-    if on_failure not in _ON_FAILURE:
-        raise ConfigError(
-            f"Policy(on_failure[{guard.name!r}])", on_failure, 'say "open" or "closed"'
-        )
-    threshold = policy.thresholds.get(guard.name)
+    name = guard.name
+    on_failure = policy.on_failure.get(name, "open")
+    if on_failure not in ON_FAILURE:
+        raise ConfigError(f"Policy(on_failure[{name!r}])", on_failure, 'say "open" or "closed"')
+    threshold = policy.thresholds.get(name)
     if threshold is not None and not 0 <= threshold <= 1:
-        raise ConfigError(
-            f"Policy(thresholds[{guard.name!r}])", threshold, "give a number from 0 to 1"
-        )
-    ways: dict[str, frozenset[Direction]] = {
-        "input": frozenset(("input",)),
-        "output": frozenset(("output",)),
-        "both": frozenset(("input", "output")),
-    }
-    closed: OnFailure = "closed" if on_failure == "closed" else "open"
-    return Rule(guard, action, ways[direction], closed, threshold)
+        raise ConfigError(f"Policy(thresholds[{name!r}])", threshold, "give a number from 0 to 1")
+    deadline_s = policy.deadlines.get(name, policy.deadline_s)
+    _check_seconds(f"Policy(deadlines[{name!r}])", deadline_s)
+    if deadline_s is None and getattr(guard, "remote", False):
+        deadline_s = REMOTE_DEADLINE_S
+    return Rule(
+        guard=guard,
+        action=action,
+        directions=_read_directions(policy, name),
+        on_failure="closed" if on_failure == "closed" else "open",
+        threshold=threshold,
+        deadline_s=deadline_s,
+        answer=_find_answer(policy, name) if action == "fallback" else None,
+    )
+
+
+def _read_directions(policy: Policy, name: str) -> frozenset[Direction]:
+    given = policy.directions.get(name, DIRECTIONS)
+    if given == "both":
+        return _BOTH
+    named = (given,) if isinstance(given, str) else tuple(given)
+    known = frozenset(way for way in DIRECTIONS if way in named)
+    if not named or len(known) != len(set(named)):
+        cure = f"say one or several of {', '.join(DIRECTIONS)}, or both"
+        raise ConfigError(f"Policy(directions[{name!r}])", given, cure)
+    return known
+
+
+def _find_answer(policy: Policy, name: str) -> Answer:
+    answer = policy.answers.get(name, policy.answer)
+    if not isinstance(answer, str) and not callable(answer):
+        cure = "give `answer`, or `answers` by guard: a text, or a function that returns one"
+        raise ConfigError(f"Policy(answers[{name!r}])", answer, cure)
+    return answer
+
+
+def _check_seconds(setting: str, seconds: float | None) -> None:
+    if seconds is not None and not 0 < seconds < float("inf"):
+        raise ConfigError(setting, seconds, "give seconds above 0")
 
 
 def _refuse_strangers(policy: Policy, names: set[str]) -> None:
     """A setting for a guard that is not listed would silently do nothing."""
-    for setting in ("directions", "on_failure", "thresholds"):
+    for setting in _SETTINGS:
         for name in getattr(policy, setting):
             if name not in names:
-                cure = f"list {name!r} under block, redact or flag, or drop the entry"
+                cure = f"list {name!r} under {', '.join(ACTIONS[:-1])} or flag, or drop the entry"
                 raise ConfigError(f"Policy({setting}=...)", name, cure)

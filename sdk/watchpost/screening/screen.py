@@ -7,6 +7,7 @@ the decision. Its calls may take as long as the guards do: a coroutine uses `scr
 
 import hashlib
 import math
+import os
 import threading
 import time
 import weakref
@@ -14,16 +15,16 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import replace
 
+from watchpost.runtime import SHIELD
 from watchpost.screening.decision import Decision, decide, merge
 from watchpost.screening.disguise import find_through
-from watchpost.screening.guard import Finding, Guard, Question, Verdict, settle
+from watchpost.screening.errand import Errand
+from watchpost.screening.guard import Finding, Guard, Question, Verdict, fail, settle
 from watchpost.screening.policy import Policy, Rule
 
 REMEMBERED_VERDICTS = 4096
 # Base64 in percent escapes is two disguises; nobody writes three by accident.
 READING_DEPTH = 2
-# A remote guard that never answers costs one thread a call; past this many it is not asked again.
-WAITING_THREADS = 64
 
 
 def screen(policy: Policy, question: Question) -> Decision:
@@ -40,21 +41,15 @@ def screen_all(policy: Policy, questions: Sequence[Question]) -> Decision:
     if not questions:
         return Decision("allow", (), ())
     rules = policy.rules_for(questions[0].direction)
-    whole = replace(questions[0], text="\n".join(question.text for question in questions))
-    single = [rule for rule in rules if not getattr(rule.guard, "whole", False)]
-    joint = [rule for rule in rules if getattr(rule.guard, "whole", False)]
-    asked = [(rule, question) for question in questions for rule in single]
-    verdicts = _ask_all([*asked, *((rule, whole) for rule in joint)], policy.deadline_s)
-    on_whole = verdicts[len(asked) :]
-    decisions = []
-    start = 0
-    for index, question in enumerate(questions):
-        on_text = verdicts[index * len(single) : (index + 1) * len(single)]
-        end = start + len(question.text)
-        on_text += [_cut(verdict, start, end) for verdict in on_whole]
-        decisions.append(decide(policy, question, on_text))
-        start = end + 1
-    return merge(decisions)
+    said = _ask_all(rules, questions)
+    if len(questions) == 1:
+        decisions = [decide(policy, questions[0], [verdicts[0] for verdicts in said])]
+    else:
+        decisions = _share_out(policy, rules, questions, said)
+    decision = merge(decisions)
+    if decision.action == "fallback":
+        return replace(decision, fallback=_answer_instead(rules, questions, decisions))
+    return decision
 
 
 async def screen_off_loop(policy: Policy, questions: Sequence[Question]) -> Decision:
@@ -89,6 +84,13 @@ def examine(guard: Guard, question: Question) -> Verdict:
         if not verdict.failed:
             held.put(key, verdict)
     return verdict
+
+
+def examine_in_time(rule: Rule, question: Question) -> Verdict:
+    """`examine`, and for a remote guard under the rule's deadline and its circuit breaker."""
+    if rule.deadline_s is None or not getattr(rule.guard, "remote", False):
+        return examine(rule.guard, question)
+    return Errand(rule.guard, (question,), rule.deadline_s, examine).collect()[0]
 
 
 def look_through(guard: Guard, question: Question) -> Verdict:
@@ -147,12 +149,15 @@ class _Memory:
 
 
 _memories: "weakref.WeakKeyDictionary[Guard, _Memory]" = weakref.WeakKeyDictionary()
-_waiting = threading.BoundedSemaphore(WAITING_THREADS)
+if hasattr(os, "register_at_fork"):
+    # Another thread of the parent may hold a lock of theirs at this moment, for ever in the child.
+    os.register_at_fork(after_in_child=_memories.clear)
 
 
 def _memory_of(guard: Guard) -> _Memory | None:
     try:
-        return _memories.setdefault(guard, _Memory())
+        held = _memories.get(guard)
+        return held if held is not None else _memories.setdefault(guard, _Memory())
     except TypeError:  # A guard that cannot be hashed or referred to weakly is asked every time.
         return None
 
@@ -176,17 +181,6 @@ def _ask(guard: Guard, question: Question) -> Verdict:
     return replace(verdict, **changes) if changes else verdict  # type: ignore[arg-type]
 
 
-def fail(guard: Guard, reason: str, duration_ms: float) -> Verdict:
-    """The verdict of a guard that gave none."""
-    return Verdict(
-        guard=guard.name,
-        failed=True,
-        duration_ms=duration_ms,
-        revision=str(getattr(guard, "revision", "")),
-        reason=reason,
-    )
-
-
 def _find_fault(verdict: object) -> str:
     if not isinstance(verdict, Verdict):
         return f"answered {type(verdict).__name__}, not a Verdict"
@@ -195,54 +189,80 @@ def _find_fault(verdict: object) -> str:
     return ""
 
 
-def _ask_all(asked: Sequence[tuple[Rule, Question]], deadline_s: float | None) -> list[Verdict]:
-    """Every verdict in order; the ones that wait on something wait together."""
-    pending: dict[int, _Pending] = {}
-    for index, (rule, question) in enumerate(asked):
-        if deadline_s is not None or getattr(rule.guard, "remote", False):
-            pending[index] = _Pending(rule.guard, question)
-    verdicts = []
-    for index, (rule, question) in enumerate(asked):
-        waiting = pending.get(index)
-        if waiting is None:
-            verdicts.append(look_through(rule.guard, question))
-        else:
-            verdicts.append(waiting.collect(deadline_s))
-    return verdicts
+def _ask_all(rules: Sequence[Rule], questions: Sequence[Question]) -> list[list[Verdict]]:
+    """Every rule's verdicts in the order of the questions; of the whole there is one.
+
+    Guards that have a deadline work together, each on threads of its own, and meanwhile those that
+    have none on this one: more threads would only share its processor.
+    """
+    whole = questions
+    if len(questions) > 1 and any(map(_is_whole, rules)):
+        joined = "\n".join(question.text for question in questions)
+        whole = (replace(questions[0], text=joined),)
+    asked = [whole if _is_whole(rule) else questions for rule in rules]
+    errands = {
+        index: Errand(rule.guard, asked[index], rule.deadline_s, look_through)
+        for index, rule in enumerate(rules)
+        if rule.deadline_s is not None
+    }
+    said = [
+        [] if index in errands else [look_through(rule.guard, item) for item in asked[index]]
+        for index, rule in enumerate(rules)
+    ]
+    for index, errand in errands.items():
+        said[index] = errand.collect()
+    return said
 
 
-class _Pending:
-    """One guard at work on a thread of its own, for as long as one is willing to wait."""
+def _share_out(
+    policy: Policy,
+    rules: Sequence[Rule],
+    questions: Sequence[Question],
+    said: Sequence[Sequence[Verdict]],
+) -> list[Decision]:
+    """A decision on each text; of a verdict on the whole, each gets what concerns it."""
+    decisions = []
+    start = 0
+    for index, question in enumerate(questions):
+        end = start + len(question.text)
+        verdicts = [
+            _cut(verdicts[0], start, end) if _is_whole(rule) else verdicts[index]
+            for rule, verdicts in zip(rules, said, strict=True)
+        ]
+        decisions.append(decide(policy, question, verdicts))
+        start = end + 1
+    return decisions
 
-    def __init__(self, guard: Guard, question: Question) -> None:
-        self._guard = guard
-        self._question = question
-        self._began = time.perf_counter()
-        self._done = threading.Event()
-        self._verdict: Verdict | None = None
-        if not _waiting.acquire(blocking=False):
-            self._verdict = fail(guard, "too many of its checks are still waiting", 0.0)
-            self._done.set()
-            return
-        threading.Thread(target=self._run, name=f"watchpost-{guard.name}", daemon=True).start()
 
-    def _run(self) -> None:
+def _is_whole(rule: Rule) -> bool:
+    return bool(getattr(rule.guard, "whole", False))
+
+
+def _answer_instead(
+    rules: Sequence[Rule], questions: Sequence[Question], decisions: Sequence[Decision]
+) -> str | None:
+    """What the first fallback among the texts answers; None where its function fails."""
+    for question, decision in zip(questions, decisions, strict=True):
+        if (ruling := decision.blocking) is None:
+            continue
+        name = ruling.verdict.guard
+        answer = next(rule.answer for rule in rules if rule.guard.name == name)
         try:
-            self._verdict = look_through(self._guard, self._question)
-        finally:
-            self._done.set()
-            _waiting.release()
-
-    def collect(self, deadline_s: float | None) -> Verdict:
-        """The verdict, or a failed one when the deadline passes first."""
-        left_s = None
-        if deadline_s is not None:
-            left_s = max(0.0, deadline_s - (time.perf_counter() - self._began))
-        self._done.wait(left_s)
-        if self._verdict is not None:
-            return self._verdict
-        spent_ms = (time.perf_counter() - self._began) * 1000
-        return fail(self._guard, f"no answer within {deadline_s} s", spent_ms)
+            said = answer(question, ruling.verdict) if callable(answer) else answer
+        except Exception as error:
+            trouble = type(error).__name__
+        else:
+            if isinstance(said, str):
+                return said
+            trouble = f"it returned {type(said).__name__}, not a text"
+        SHIELD.tell_once(
+            f"answer:{name}",
+            "the fallback of guard '%s' gave no answer (%s): the call is stopped without one",
+            name,
+            trouble,
+        )
+        return None
+    return None
 
 
 def _cut(verdict: Verdict, start: int, end: int) -> Verdict:

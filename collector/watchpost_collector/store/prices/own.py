@@ -8,17 +8,17 @@ It does not know the store.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal, InvalidOperation
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Any
 
 import yaml
 
 from watchpost.errors import ConfigError
+from watchpost.yaml_page import Fields, YamlPage, read_text_file
 from watchpost_collector.store.prices.price import (
     EPOCH,
     MOST_BANDS,
@@ -35,7 +35,6 @@ from watchpost_collector.store.prices.units import NAMES, TOKENS
 SETTING = "prices"
 MOST_BYTES = 1024 * 1024
 MOST_ENTRIES = 10_000
-_MOST_DEPTH = 8
 _MOST_RATE = Decimal(999_999_999)
 _DIGIT = Decimal("0.000000001")
 _MILLION = Decimal(1_000_000)
@@ -54,11 +53,6 @@ _RATES = (*_TOKEN_RATES, *_PLAIN)
 _NAMES = ("provider", "model", "aliases", "match")
 _ENTRY = (*_NAMES, "valid_from", *_RATES, "gpu", "above", "tiers", "context_window")
 _GPU = ("per_hour", "gpus", "concurrency")
-
-# The C loader takes a tenth of the time, and is not everywhere.
-_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-
-Fields = Mapping[str, yaml.Node]
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,15 +115,7 @@ class OwnPrices:
 
 def read_prices_file(path: Path) -> str:
     """The file's text; ConfigError when it cannot be read."""
-    try:
-        with path.open("rb") as opened:
-            found = opened.read(MOST_BYTES + 1)
-        return found.decode("utf-8")
-    except OSError as error:
-        cure = f"name a file that can be read ({error.strerror})"
-        raise ConfigError(SETTING, str(path), cure) from error
-    except UnicodeDecodeError as error:
-        raise ConfigError(SETTING, str(path), "write it in UTF-8") from error
+    return read_text_file(SETTING, path, MOST_BYTES)
 
 
 def load_own_prices(path: Path) -> OwnPrices:
@@ -139,10 +125,8 @@ def load_own_prices(path: Path) -> OwnPrices:
 
 def read_own_prices(text: str, name: str = "prices") -> OwnPrices:
     """The prices of a file's text; `name` is the file's, for errors. Raises ConfigError."""
-    if len(text.encode("utf-8", "surrogatepass")) > MOST_BYTES:
-        raise ConfigError(SETTING, name, f"keep it below {MOST_BYTES:,} bytes")
     page = _Page(name)
-    top = page.read_fields(page.compose(text), None)
+    top = page.read_fields(page.compose(text, MOST_BYTES, "write a list of models"), None)
     version = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:12]
     if "models" in top:
         page.check_keys(top, ("version", "models"))
@@ -269,83 +253,17 @@ def _make_bands(steps: Steps) -> tuple[Band, ...]:
     return tuple(bands)
 
 
-class _Page:
-    """The file under the reader's eyes: every complaint names it and the line."""
+class _Page(YamlPage):
+    """A page of prices: numbers, shares and days."""
 
     def __init__(self, name: str) -> None:
-        self._name = name
-
-    def compose(self, text: str) -> yaml.Node:
-        """The document as nodes, which keep every number as it was written."""
-        try:
-            # Looked through first: composing goes as deep as the file does.
-            self._check_events(yaml.parse(text, Loader=_LOADER))
-            node = yaml.compose(text, Loader=_LOADER)
-        except yaml.MarkedYAMLError as error:
-            line = error.problem_mark.line + 1 if error.problem_mark else 1
-            where = f"{self._name}:{line}"
-            raise ConfigError(SETTING, where, f"it is no YAML ({error.problem})") from error
-        except yaml.YAMLError as error:
-            raise ConfigError(SETTING, self._name, "it is no YAML text") from error
-        if node is None:
-            raise ConfigError(SETTING, self._name, "it is empty: write a list of models")
-        return node
-
-    def _check_events(self, events: Iterable[yaml.Event]) -> None:
-        depth = 0
-        for event in events:
-            depth += isinstance(event, yaml.CollectionStartEvent)
-            depth -= isinstance(event, yaml.CollectionEndEvent)
-            cure = "write it out: no aliases" if isinstance(event, yaml.AliasEvent) else ""
-            if depth > _MOST_DEPTH:
-                cure = "it is nested too deeply"
-            if cure:
-                line = event.start_mark.line + 1 if event.start_mark else 1
-                raise ConfigError(SETTING, f"{self._name}:{line}", cure)
-
-    def refuse(self, node: yaml.Node, cure: str) -> ConfigError:
-        """The error about a place in the file."""
-        told = node.value if isinstance(node, yaml.ScalarNode) else ""
-        place = f"{self._name}:{node.start_mark.line + 1}"
-        return ConfigError(SETTING, f"{place} {str(told)[:60]!r}" if told else place, cure)
-
-    def read_fields(self, node: yaml.Node, allowed: tuple[str, ...] | None) -> dict[str, yaml.Node]:
-        """A mapping's values by key; each key once, and only `allowed` ones where that is given."""
-        if not isinstance(node, yaml.MappingNode):
-            raise self.refuse(node, "write keys and values here")
-        found: dict[str, yaml.Node] = {}
-        for key, value in node.value:
-            if not isinstance(key, yaml.ScalarNode):
-                raise self.refuse(key, "a key is a word")
-            if key.value in found:
-                raise self.refuse(key, "the key is here twice: leave one out")
-            if allowed is not None and key.value not in allowed:
-                raise self.refuse(key, f"no such key here: use {', '.join(allowed)}")
-            found[key.value] = value
-        return found
+        super().__init__(SETTING, name)
 
     def check_keys(self, fields: Fields, allowed: tuple[str, ...]) -> None:
         """Refuse keys that are not allowed beside those that decided what the file is."""
         for key, node in fields.items():
             if key not in allowed:
                 raise self.refuse(node, f"no key {key!r} here: use {', '.join(allowed)}")
-
-    def read_list(self, node: yaml.Node) -> list[yaml.Node]:
-        """A list's items."""
-        if not isinstance(node, yaml.SequenceNode):
-            raise self.refuse(node, "write a list here: every item begins with '- '")
-        return list(node.value)
-
-    def read_text(self, node: yaml.Node) -> str:
-        """A word or a line."""
-        if not isinstance(node, yaml.ScalarNode) or not node.value.strip():
-            raise self.refuse(node, "write a text here")
-        return str(node.value).strip()
-
-    def read_texts(self, node: yaml.Node) -> list[str]:
-        """One text or a list of them."""
-        nodes = node.value if isinstance(node, yaml.SequenceNode) else [node]
-        return [self.read_text(one) for one in nodes]
 
     def read_number(self, node: yaml.Node) -> Decimal:
         """A plain number, 0 or more."""
