@@ -11,6 +11,8 @@ import importlib
 
 VERBS = {
     "eval": "measure a guard on labelled data",
+    "calibrate": "fit a guard's threshold to your own traffic",
+    "attack": "run mutations of known attacks against a guard",
 }
 
 

@@ -192,7 +192,7 @@ def count_interval(hits: int, tries: int, level: float = 0.95) -> tuple[float, f
 
 def _bisect(is_below: Callable[[float], bool]) -> float:
     low, high = 0.0, 1.0
-    for _ in range(60):
+    for _ in range(48):
         middle = (low + high) / 2
         low, high = (middle, high) if is_below(middle) else (low, middle)
     return (low + high) / 2

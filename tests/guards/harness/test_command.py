@@ -56,3 +56,75 @@ def test_an_unknown_guard_and_a_bad_line_are_told_with_their_cure(data: Path, ca
 def test_a_mapping_without_an_equals_sign_is_refused(data: Path, capsys) -> None:
     assert main(["guards", "eval", str(data), "--guard", "secrets", "--map", "X"]) == 2
     assert "TYPE=LABEL" in capsys.readouterr().err
+
+
+def write_traffic(path: Path, texts: list[str], *labelled: dict) -> Path:
+    path.write_text("\n".join(json.dumps(row) for row in ({"text": t} for t in texts)))
+    path.write_text(path.read_text() + "\n" + "\n".join(map(json.dumps, labelled)))
+    return path
+
+
+def test_calibrate_prints_what_to_write_into_a_policy(tmp_path: Path, capsys) -> None:
+    texts = [f"harmless {n}" for n in range(197)]
+    texts += [f"password = 'correct horse {n}'" for n in range(3)]
+    path = write_traffic(tmp_path / "a", texts, {"text": ROWS[0]["text"], "label": 1})
+    words = ["guards", "calibrate", str(path), "--guard", "secrets", "--fpr", "0.01"]
+    assert main(words) == 0
+    told = capsys.readouterr().out
+    assert 'watchpost.Policy(flag=["secrets"], thresholds={"secrets": 0.95})' in told
+    assert "secrets: {action: flag, threshold: 0.95}" in told
+    assert "look at them: a:198, a:199, a:200" in told
+    assert main([*words, "--json"]) == 0
+    figures = json.loads(capsys.readouterr().out)
+    assert (figures["n"], figures["threshold"], figures["tripped"]) == (200, 0.95, 0)
+    assert figures["shipped"]["tripped"] == 3
+    assert figures["recall"]["caught"] == 1
+
+
+def test_what_calibrate_prints_is_a_policy(tmp_path: Path, capsys) -> None:
+    from watchpost.screening.policy_file import load_policy
+
+    path = write_traffic(tmp_path / "a", [f"harmless {n}" for n in range(99)])
+    assert main(["guards", "calibrate", str(path), "--guard", "secrets"]) == 0
+    told = capsys.readouterr().out
+    page = tmp_path / "policy.yaml"
+    page.write_text(told.partition("or, in a file:\n")[2])
+    (rule,) = load_policy(page).rules
+    assert (rule.guard.name, rule.threshold) == ("secrets", 0.5)
+
+
+def test_calibrate_refuses_a_rate_that_so_few_texts_cannot_show(tmp_path: Path, capsys) -> None:
+    path = write_traffic(tmp_path / "a", ["one", "two"])
+    assert main(["guards", "calibrate", str(path), "--guard", "secrets"]) == 2
+    assert "99 distinct texts" in capsys.readouterr().err
+    assert main(["guards", "calibrate", str(path), "--guard", "secrets", "--fpr", "2"]) == 2
+    assert "between 0 and 1" in capsys.readouterr().err
+
+
+def test_calibrate_says_when_no_threshold_keeps_to_the_rate(tmp_path: Path, capsys) -> None:
+    texts = [f"the key is sk-abcdefghijklmnop{n:04}" for n in range(120)]
+    path = write_traffic(tmp_path / "a", texts)
+    assert main(["guards", "calibrate", str(path), "--guard", "secrets"]) == 1
+    assert "no threshold keeps to 1.00%" in capsys.readouterr().out
+
+
+def test_attack_tells_what_got_through_and_writes_it_as_data(tmp_path: Path, capsys) -> None:
+    out = tmp_path / "through.jsonl"
+    words = ["guards", "attack", "--guard", "secrets", "--out", str(out)]
+    assert main([*words, "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert (told["kind"], told["seed"], told["failed"], told["alarms"]) == ("secrets", 0, 0, 0)
+    assert told["attacks"] - told["caught"] == len(told["through"]) > 0
+    assert len(out.read_text().splitlines()) == len(told["through"])
+    assert main(["guards", "eval", str(out), "--guard", "secrets", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["recall"] == 0.0
+    assert main([*words, "--fail-above", "0.01"]) == 1
+    assert "through: secrets-1 as" in capsys.readouterr().out
+
+
+def test_attack_asks_which_attacks_are_for_a_guard_it_does_not_know(capsys) -> None:
+    assert main(["guards", "attack", "--guard", "length"]) == 2
+    assert "injection, unsafe, pii, secrets" in capsys.readouterr().err
+    for setting, value in (("--variants", "0"), ("--fail-above", "7")):
+        assert main(["guards", "attack", "--guard", "secrets", setting, value]) == 2
+        assert setting in capsys.readouterr().err
