@@ -10,7 +10,7 @@ ask, of every query of the page and of every Grafana panel.
 Filling and measuring are processes of their own. Cold is the first run in a fresh process after
 ClickHouse's caches were dropped and the store's files were dropped from the page cache (fadvise).
 Warm is the least of five runs in which the machine had its cores to itself: a run during which the
-host took CPU time away (steal, as /proc/stat tells) is made again, up to thirty runs in all, and a
+host took CPU time away (steal, as /proc/stat tells) is made again, up to fifteen runs in all, and a
 question that never had five such runs is marked `~`. The cache of which granules matched a
 condition is off, so that a repeated question is not answered from memory of itself. Wall time is
 what a person waits; beside it stands the CPU time. `--quick` makes one million rows. `--store`
@@ -46,7 +46,7 @@ from watchpost_collector.store.rollup import close_hours
 from watchpost_collector.store.settle import settle
 
 QUICK_SPANS, FULL_SPANS = 1_000_000, 10_000_000
-WARM_RUNS, MOST_RUNS = 5, 30
+WARM_RUNS, MOST_RUNS = 5, 15
 # How long to stay idle after the host took CPU time: it gives it back to those who rest.
 REST_S = 0.1
 MERGE_WAIT_S = 900

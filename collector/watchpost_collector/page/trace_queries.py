@@ -23,10 +23,10 @@ NARROWINGS: Mapping[str, str] = {
     "environment": "environment = {environment:String}",
     "user": "user_id = {user:String}",
     "session": "session_id = {session:String}",
-    "model": _of("generations", "model = {model:String}"),
-    "prompt": _of("generations", "prompt_name = {prompt:String}"),
-    "version": _of("generations", "prompt_version = {version:String}"),
-    "blocked": _of("generations", "blocked"),
+    "model": _of("listed_calls", "model = {model:String}"),
+    "prompt": _of("listed_calls", "prompt_name = {prompt:String}"),
+    "version": _of("listed_calls", "prompt_version = {version:String}"),
+    "blocked": _of("listed_calls", "blocked"),
     "guard": _of("verdicts", "tripped and guard = {guard:String}"),
     "indexed": _of("content", "hasAllTokens(words, {needle:String})", " limit 5000"),
     "indexed phrase": _of(
@@ -57,7 +57,7 @@ def write_matching(names: Collection[str]) -> str:
     call = [condition for name, condition in _OF_ONE_CALL.items() if name in names]
     others = [NARROWINGS[name] for name in sorted(names) if name not in _OF_ONE_CALL]
     if call:
-        others.append(_of("generations", " and ".join(call)))
+        others.append(_of("listed_calls", " and ".join(call)))
     narrowed = "".join(f"\n        and {condition}" for condition in others)
     return f"""
 select trace_id, min(start) as started,
@@ -103,7 +103,7 @@ select trace_id, count() as calls, groupUniqArray(4)(model) as models,
     groupUniqArray(4)((prompt_name, prompt_version)) as prompts,
     sum(input_tokens + output_tokens) as tokens, sum(cost) as cost,
     countIf(price_state = 'unpriced') as unpriced, countIf(blocked) as blocked
-from generations
+from listed_calls
 where {_OF_THESE}
 group by trace_id
 """  # noqa: S608

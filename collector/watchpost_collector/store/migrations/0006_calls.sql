@@ -62,3 +62,10 @@ from {database}.calls final where counted
 -- All versions of a row share its hour and so its month: a month is merged by itself, and the others
 -- are not read at all.
 settings do_not_merge_across_partitions_select_final = 1;
+
+-- What lists of traces ask of the same calls: planning the other columns takes longer than reading these.
+create view if not exists {database}.listed_calls {on_cluster} as
+select project, trace_id, start, model, prompt_name, prompt_version, input_tokens, output_tokens, cost,
+    price_state, blocked
+from {database}.calls final where counted
+settings do_not_merge_across_partitions_select_final = 1;
