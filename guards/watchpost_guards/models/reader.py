@@ -1,0 +1,133 @@
+"""One text read once by the shared encoder, for every guard that asks about it.
+
+The first guard to ask pays; the others of the same check wait for that reading or find it among
+the last ones, kept under a digest of the text so that no text is. It does not know what a head's
+numbers lead to.
+"""
+
+import hashlib
+import threading
+from collections import OrderedDict
+from collections.abc import Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from watchpost_guards.models.bundle import GRAPH, TOKENIZER, Bundle, Head, open_bundle
+from watchpost_guards.models.windows import Window, see
+
+if TYPE_CHECKING:
+    from onnxruntime import InferenceSession
+    from tokenizers import Tokenizer
+
+REMEMBERED_READINGS = 256
+# Windows that go through the encoder together: more gain nothing on a few cores.
+_BATCH = 8
+_THREADS = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What the encoder said: for each window its characters and one logit a column."""
+
+    places: tuple[tuple[int, int], ...]
+    logits: tuple[tuple[float, ...], ...]
+
+    def strongest(self, column: int) -> float:
+        """The highest logit of a column: a text is as bad as its worst window."""
+        return max(row[column] for row in self.logits)
+
+
+class Reader:
+    """A loaded model and its last readings. Loads on `warm` or at the first text; thread-safe."""
+
+    def __init__(self, bundle: Bundle) -> None:
+        self.bundle = bundle
+        self._loading = threading.Lock()
+        self._loaded: tuple[Tokenizer, InferenceSession] | None = None
+        self._readings: OrderedDict[bytes, Future[Reading]] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def head(self, name: str) -> Head | None:
+        """One of the model's heads, None when it has none of that name."""
+        return self.bundle.heads.get(name)
+
+    def warm(self) -> None:
+        """Load the model, and read one text: the first reading is slower than the next."""
+        self.read("warm")
+
+    def read(self, text: str) -> Reading:
+        """Read a text, or give the reading another guard asked for. Raises what loading raises."""
+        key = hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()
+        with self._lock:
+            pending = self._readings.get(key)
+            is_mine = pending is None
+            if pending is None:
+                pending = self._readings[key] = Future()
+                if len(self._readings) > REMEMBERED_READINGS:
+                    self._readings.popitem(last=False)
+            else:
+                self._readings.move_to_end(key)
+        if is_mine:
+            try:
+                pending.set_result(self._read(text))
+            except BaseException as error:
+                with self._lock:
+                    self._readings.pop(key, None)
+                pending.set_exception(error)
+        return pending.result()
+
+    def _read(self, text: str) -> Reading:
+        tokenizer, session = self._load()
+        places, windows = [], []
+        for place, window in see(tokenizer, text, self.bundle.width):
+            places.append(place)
+            windows.append(window)
+        logits: list[tuple[float, ...]] = []
+        for start in range(0, len(windows), _BATCH):
+            logits += _run(session, windows[start : start + _BATCH])
+        return Reading(tuple(places), tuple(logits))
+
+    def _load(self) -> "tuple[Tokenizer, InferenceSession]":
+        with self._loading:
+            if self._loaded is None:
+                self._loaded = _load(self.bundle)
+            return self._loaded
+
+
+@cache
+def share_reader(folder: Path) -> Reader:
+    """The one reader of a folder in this process. Raises ConfigError for a folder without model."""
+    return Reader(open_bundle(folder))
+
+
+def _load(bundle: Bundle) -> "tuple[Tokenizer, InferenceSession]":
+    # Heavy to import, and only wanted once a text is judged.
+    import onnxruntime
+    from tokenizers import Tokenizer
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = _THREADS
+    options.inter_op_num_threads = 1
+    # Threads that spin while they wait would take the caller's cores between two checks.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    options.log_severity_level = 3
+    session = onnxruntime.InferenceSession(
+        bundle.read_file(GRAPH), options, providers=["CPUExecutionProvider"]
+    )
+    return Tokenizer.from_buffer(bundle.read_file(TOKENIZER)), session
+
+
+def _run(session: "InferenceSession", windows: Sequence[Window]) -> list[tuple[float, ...]]:
+    import numpy
+
+    longest = max(len(window.ids) for window in windows)
+    ids = numpy.zeros((len(windows), longest), dtype=numpy.int64)
+    mask = numpy.zeros((len(windows), longest), dtype=numpy.int64)
+    for row, window in enumerate(windows):
+        ids[row, : len(window.ids)] = window.ids
+        mask[row, : len(window.ids)] = 1
+    answer: Any = session.run(["logits"], {"input_ids": ids, "attention_mask": mask})[0]
+    return [tuple(row) for row in answer.tolist()]

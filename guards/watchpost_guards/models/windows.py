@@ -1,0 +1,91 @@
+"""A text cut into windows of tokens, each short enough for the encoder, none left out.
+
+Neighbours overlap, so that what stands on a border is whole in one of them. It does not know what
+the windows are read for.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from watchpost_guards.models.folding import fold, read_encoded
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
+
+WIDTH = 128
+# Of a window's tokens, one in so many stands in the next window too.
+OVERLAP_SHARE = 4
+# Tokenizers keep every token of a text at once; pieces this long bound their memory.
+_PIECE = 50_000
+_PIECE_OVERLAP = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """Token ids with the encoder's own marks at both ends, and the characters they stand for."""
+
+    ids: tuple[int, ...]
+    start: int
+    end: int
+
+
+def see(
+    tokenizer: "Tokenizer", text: str, width: int = WIDTH
+) -> Iterator[tuple[tuple[int, int], Window]]:
+    """The windows of a text and of what is hidden in it, each with its place in the text."""
+    plain = fold(text)
+    for window in cut_windows(tokenizer, plain, width):
+        # A folded text has other places; the whole of it is the honest one.
+        yield (window.start, window.end) if plain == text else (0, len(text)), window
+    for place, inner in read_encoded(text):
+        for window in cut_windows(tokenizer, inner, width):
+            yield place, window
+
+
+def cut_windows(tokenizer: "Tokenizer", text: str, width: int = WIDTH) -> Iterator[Window]:
+    """Every window of a text in order; one empty window for an empty text."""
+    first, last = _marks(tokenizer)
+    is_empty = True
+    for ids, offsets in _read_pieces(tokenizer, text):
+        for begin, end in _spans(len(ids), width - 2):
+            is_empty = False
+            yield Window((first, *ids[begin:end], last), offsets[begin][0], offsets[end - 1][1])
+    if is_empty:
+        yield Window((first, last), 0, len(text))
+
+
+def _marks(tokenizer: "Tokenizer") -> tuple[int, int]:
+    """The encoder's own tokens for the beginning and the end of what it reads."""
+    first, last = tokenizer.token_to_id("[CLS]"), tokenizer.token_to_id("[SEP]")
+    if first is None or last is None:
+        raise ValueError("the tokenizer has no [CLS] and [SEP]")
+    return first, last
+
+
+def _read_pieces(
+    tokenizer: "Tokenizer", text: str
+) -> Iterator[tuple[Sequence[int], Sequence[tuple[int, int]]]]:
+    start = 0
+    while start < len(text):
+        end = min(len(text), start + _PIECE)
+        if end < len(text):
+            # A space near the end is a better border than the middle of a word.
+            space = text.rfind(" ", start + _PIECE // 2, end)
+            end = space if space > 0 else end
+        read = tokenizer.encode(text[start:end], add_special_tokens=False)
+        if read.ids:
+            yield read.ids, [(start + a, start + b) for a, b in read.offsets]
+        if end == len(text):
+            return
+        # The next piece begins inside this one, as windows do.
+        start = end - _PIECE_OVERLAP
+
+
+def _spans(count: int, width: int) -> Iterator[tuple[int, int]]:
+    begin = 0
+    while begin + width < count:
+        yield begin, begin + width
+        begin += width - width // OVERLAP_SHARE
+    if count:
+        yield max(0, min(begin, count - 1)), count

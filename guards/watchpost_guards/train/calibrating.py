@@ -1,0 +1,124 @@
+"""From logits to probabilities and thresholds, fitted on texts that were not learned from.
+
+Platt's two numbers a column, each set and label counting the same; the threshold is the one that
+trips the wanted share of harmless held-out texts. It does not know models.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy
+from numpy.typing import NDArray
+
+from watchpost_guards.harness.measures import Flags, Scores, measure_f, trace_curve
+from watchpost_guards.train.records import Example
+
+# Newton's steps until two numbers stand still, and what keeps them finite where all is separable.
+_STEPS, _RIDGE = 50, 1e-2
+# The widest a probability may stand from certainty's edge: held-out sets are small.
+_STEEPEST = 20.0
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """`sigmoid(scale * logit + shift)` for each column, and the head's threshold."""
+
+    scale: tuple[float, ...]
+    shift: tuple[float, ...]
+    threshold: float
+
+
+def weigh(examples: Sequence[Example], column: str) -> Scores:
+    """A weight for each example: sets count by the root of their size, both labels the same.
+
+    Zero where the example says nothing about the column; the weights of a label add up to one.
+    """
+    sizes: dict[tuple[str, float], int] = {}
+    for example in examples:
+        if column in example.labels:
+            key = (example.source, example.labels[column])
+            sizes[key] = sizes.get(key, 0) + 1
+    weights = numpy.zeros(len(examples))
+    totals = {0.0: 0.0, 1.0: 0.0}
+    for number, example in enumerate(examples):
+        if column in example.labels:
+            label = example.labels[column]
+            weights[number] = sizes[example.source, label] ** -0.5
+            totals[label] += weights[number]
+    for number, example in enumerate(examples):
+        if weights[number]:
+            weights[number] /= totals[example.labels[column]]
+    return weights
+
+
+def calibrate_head(
+    examples: Sequence[Example],
+    logits: NDArray[numpy.float64],
+    columns: Sequence[str],
+    wanted_fpr: float | None,
+) -> Calibration:
+    """Fit every column of a head, and the threshold of its first.
+
+    `wanted_fpr` is the share of harmless texts that may trip; None takes the best F1.
+    """
+    fits = [
+        fit_platt(logits[:, place], _labels(examples, column), weigh(examples, column))
+        for place, column in enumerate(columns)
+    ]
+    labels, weights = _labels(examples, columns[0]), weigh(examples, columns[0])
+    said = weights > 0
+    scale, shift = fits[0]
+    scores = 1 / (1 + numpy.exp(-(scale * logits[said, 0] + shift)))
+    threshold = choose_threshold(scores, labels[said], weights[said], wanted_fpr)
+    return Calibration(tuple(s for s, _ in fits), tuple(s for _, s in fits), threshold)
+
+
+def fit_platt(logits: Scores, positive: Flags, weights: Scores) -> tuple[float, float]:
+    """Scale and shift of a logistic curve (Platt 1999, smoothed targets), by Newton's method.
+
+    One label alone, or none: the curve stays where it is.
+    """
+    if not (weights[positive] > 0).any() or not (weights[~positive] > 0).any():
+        return 1.0, 0.0
+    many = int(numpy.sum((weights > 0) & positive)), int(numpy.sum((weights > 0) & ~positive))
+    targets = numpy.where(positive, (many[0] + 1) / (many[0] + 2), 1 / (many[1] + 2))
+    share = weights / weights.sum()
+    inputs = numpy.column_stack([logits, numpy.ones_like(logits)])
+    start = answer = numpy.array([1.0, 0.0])
+    ridge = _RIDGE / len(inputs)
+    for _ in range(_STEPS):
+        chance = 1 / (1 + numpy.exp(-numpy.clip(inputs @ answer, -30, 30)))
+        slope = inputs.T @ (share * (chance - targets)) + ridge * (answer - start)
+        curve = (inputs * (share * chance * (1 - chance))[:, None]).T @ inputs
+        step = numpy.linalg.solve(curve + numpy.eye(2) * ridge, slope)
+        answer = answer - numpy.clip(step, -1.0, 1.0)
+        if numpy.abs(step).max() < 1e-8:
+            break
+    return float(numpy.clip(answer[0], 0.01, _STEEPEST)), float(answer[1])
+
+
+def choose_threshold(
+    scores: Scores, positive: Flags, weights: Scores, wanted_fpr: float | None
+) -> float:
+    """The lowest threshold that keeps to the wanted rate, or the one of the best F1."""
+    if wanted_fpr is None:
+        curve = trace_curve(scores, positive)
+        total = int(positive.sum())
+        counts = zip(curve.true.tolist(), curve.false.tolist(), strict=True)
+        reached = [measure_f(1.0, *count, total) or 0.0 for count in counts]
+        return float(curve.thresholds[numpy.argmax(reached)])
+    harmless = numpy.argsort(-scores[~positive])
+    tripped = numpy.cumsum(weights[~positive][harmless]) / weights[~positive].sum()
+    within = int(numpy.searchsorted(tripped, wanted_fpr, side="right"))
+    ranked = scores[~positive][harmless]
+    # Just above the first harmless text that would be too many.
+    return float(min(1.0, numpy.nextafter(ranked[min(within, len(ranked) - 1)], 2.0)))
+
+
+def _labels(examples: Sequence[Example], column: str) -> Flags:
+    known: Mapping[int, float] = {
+        number: example.labels[column]
+        for number, example in enumerate(examples)
+        if column in example.labels
+    }
+    return numpy.array([known.get(number, 0.0) > 0.5 for number in range(len(examples))])

@@ -1,0 +1,107 @@
+"""The model card: what was learned from what, and every figure beside its trivial baselines.
+
+Figures are those of the shipped 8-bit files at the shipped threshold, for each set of texts that
+were not learned from. It does not know how they came about.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy
+
+from watchpost_guards.harness.measures import Scores, divide, measure, measure_auc, measure_f
+from watchpost_guards.train.records import Example
+
+_HEADINGS = (
+    *("set", "kept from training", "texts", "positive", "AUC", "PR AUC"),
+    *("recall at 1% FPR", "precision", "recall", "FPR", "F1", "calibration error"),
+    *("length's AUC", "always-yes F1"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """One head's answers on texts kept from training: examples, probabilities, its threshold."""
+
+    head: str
+    examples: Sequence[Example]
+    scores: Scores
+    threshold: float
+
+
+def write_card(
+    heads: Sequence[Judged],
+    *,
+    revision: str,
+    command: str,
+    learned: Mapping[str, int],
+    apart: frozenset[str],
+) -> str:
+    """The card as Markdown. `learned` counts the texts learned from by set."""
+    lines = [
+        "# Model card of the embedded guards",
+        "",
+        f"Revision `{revision}`, written by `{command}`.",
+        "",
+        "One encoder (MiniLM-L6, Apache-2.0, upper layers trained further) with the heads "
+        + ", ".join(f"`{judged.head}`" for judged in heads)
+        + ". ONNX, 8-bit weights. English first: other languages are seen in a few templates only.",
+        "",
+        "A set *of another domain* gave no text to training; of the others a share of groups "
+        "(templates, prompts, attacks) was held out, and on those calibration and thresholds were "
+        "fitted. Baselines: the area that a text's length alone reaches, whichever way round, and "
+        "the F1 of calling every text positive.",
+        "",
+        "## Learned from",
+        "",
+        *_table(("set", "texts"), ((name, str(n)) for name, n in sorted(learned.items()))),
+    ]
+    for judged in heads:
+        lines += [
+            "",
+            f"## {judged.head}",
+            "",
+            f"Threshold {judged.threshold:.4f}.",
+            "",
+            *_table(_HEADINGS, _rows(judged, apart)),
+        ]
+    return "\n".join(lines) + "\n"
+
+
+def _rows(judged: Judged, apart: frozenset[str]) -> Iterator[Sequence[str]]:
+    column = f"{judged.head}/{judged.head}"
+    known = [n for n, example in enumerate(judged.examples) if column in example.labels]
+    sources = sorted({judged.examples[n].source for n in known})
+    slices = {name: [n for n in known if judged.examples[n].source == name] for name in sources}
+    others = [n for n in known if judged.examples[n].source in apart]
+    if len({judged.examples[n].source for n in others}) > 1:
+        slices["all of other domains"] = others
+    for name, numbers in slices.items():
+        kept = "other domain" if name in apart or numbers is others else "held-out groups"
+        yield (name, kept, *_figures(judged, numbers, column))
+
+
+def _figures(judged: Judged, numbers: Sequence[int], column: str) -> Iterator[str]:
+    scores = judged.scores[numbers]
+    positive = numpy.array([judged.examples[n].labels[column] > 0.5 for n in numbers])
+    figures = measure(scores, positive, scores >= judged.threshold)
+    lengths = numpy.array([float(len(judged.examples[n].text)) for n in numbers])
+    length = measure_auc(lengths, positive)
+    yield str(figures.n)
+    yield str(figures.positives)
+    shown = (
+        *(figures.auc, figures.pr_auc, figures.recall_at_1pct_fpr),
+        *(figures.precision, figures.recall, figures.fpr, figures.f1, figures.calibration_error),
+        None if length is None else max(length, 1 - length),
+        measure_f(1.0, figures.positives, figures.n - figures.positives, figures.positives)
+        if divide(figures.positives, figures.n)
+        else None,
+    )
+    yield from ("-" if value is None else f"{value:.3f}" for value in shown)
+
+
+def _table(headings: Sequence[str], rows: "Iterator[Sequence[str]]") -> Iterator[str]:
+    yield "| " + " | ".join(headings) + " |"
+    yield "|" + "---|" * len(headings)
+    for row in rows:
+        yield "| " + " | ".join(row) + " |"

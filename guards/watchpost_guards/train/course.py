@@ -1,0 +1,192 @@
+"""One training from data to a folder the run time reads: split, learn, export, calibrate, measure.
+
+Whole sets can be kept apart as other domains; of the rest a share of groups is held out. What is
+calibrated and measured is the exported 8-bit model, read as at run time, no window left out. It
+does not know how a graph is written or a probability fitted.
+"""
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy
+import torch
+from numpy.typing import NDArray
+from tokenizers import Tokenizer
+
+from watchpost_guards.models.bundle import FORMAT, GRAPH, MANIFEST, TOKENIZER, open_bundle
+from watchpost_guards.models.reader import Reader
+from watchpost_guards.models.windows import WIDTH
+from watchpost_guards.train.calibrating import Calibration, calibrate_head, weigh
+from watchpost_guards.train.card import Judged, write_card
+from watchpost_guards.train.encoder import load_encoder
+from watchpost_guards.train.fitting import Plan, fit
+from watchpost_guards.train.generated import generate
+from watchpost_guards.train.graph import export_graph
+from watchpost_guards.train.records import COLUMNS, Example, is_held_out, read_examples
+from watchpost_guards.train.states import compute_states
+
+CARD = "model_card.md"
+_HELD_OUT_PERCENT = 15
+# What a head may cost: the share of harmless held-out texts that trip; refusals go by best F1.
+_WANTED_FPR: dict[str, float | None] = {"unsafe": 0.03, "injection": 0.01, "refusal": None}
+# What kind of harm matters less than whether there is any.
+_KIND_SHARE = 0.3
+
+
+@dataclass(frozen=True, slots=True)
+class Course:
+    """What to train on, where to write, and how long: the command's options."""
+
+    data: Path
+    base: Path
+    out: Path
+    cache: Path
+    apart: frozenset[str]
+    generated: int
+    layers: int
+    frozen: int
+    epochs: int
+    minutes: float
+    seed: int
+    threads: int
+    command: str
+
+
+def run_course(course: Course, tell: Callable[[str], None]) -> None:
+    """Train and write the folder. Raises ConfigError for data that cannot be used."""
+    examples = [*read_examples(course.data), *generate(course.generated, course.seed)]
+    kept = [e for e in examples if e.source in course.apart or is_held_out(e, _HELD_OUT_PERCENT)]
+    away = set(map(id, kept))
+    learned = [example for example in examples if id(example) not in away]
+    tell(f"{len(learned)} texts to learn from, {len(kept)} kept from it")
+    course.out.mkdir(parents=True, exist_ok=True)
+    _learn(course, examples, [id(example) not in away for example in examples], tell)
+    _describe(course.out, {})
+    logits = _judge(course.out, kept, tell)
+    calibrations = _calibrate(course, kept, logits)
+    _describe(course.out, calibrations)
+    (course.out / CARD).write_text(_card(course, learned, kept, logits, calibrations))
+    tell(f"written: {course.out}, revision {open_bundle(course.out).revision}")
+
+
+def all_columns() -> list[str]:
+    """Every head's columns in the order of the graph's output."""
+    return [f"{head}/{column}" for head, columns in COLUMNS.items() for column in columns]
+
+
+def _learn(
+    course: Course,
+    examples: Sequence[Example],
+    is_learned: Sequence[bool],
+    tell: Callable[[str], None],
+) -> None:
+    torch.manual_seed(course.seed)
+    torch.set_num_threads(course.threads)
+    columns = all_columns()
+    encoder = load_encoder(course.base, len(columns), course.layers)
+    tokenizer = Tokenizer.from_file(str(course.base / TOKENIZER))
+    # Whoever made the file may have it pad or cut; windows are cut here.
+    tokenizer.no_padding()
+    tokenizer.no_truncation()
+    tokenizer.save(str(course.out / TOKENIZER))
+    # The states of all texts, learned from or not: another split finds them in the cache.
+    texts = [example.text for example in examples]
+    states = compute_states(encoder, tokenizer, texts, course.frozen, course.cache, WIDTH)
+    tell(f"{len(states.owners)} windows, {len(states.tokens)} tokens")
+    targets, weights = _aim(examples, is_learned, columns)
+    plan = Plan(
+        frozen=course.frozen, epochs=course.epochs, minutes=course.minutes, seed=course.seed
+    )
+    fit(encoder, states, targets, weights, plan, tell)
+    weights_by_name = {name: held.numpy() for name, held in encoder.state_dict().items()}
+    export_graph(weights_by_name, encoder.heads, course.out / GRAPH)
+
+
+def _aim(
+    examples: Sequence[Example], is_learned: Sequence[bool], columns: Sequence[str]
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Targets and weights, one row an example; a text that is not learned from weighs nothing."""
+    targets = torch.zeros(len(examples), len(columns))
+    weights = torch.zeros(len(examples), len(columns))
+    rows = [number for number, learned in enumerate(is_learned) if learned]
+    of_rows = [examples[row] for row in rows]
+    for place, column in enumerate(columns):
+        head, _, kind = column.partition("/")
+        share = (1.0 if kind == head else _KIND_SHARE) * len(rows) / len(COLUMNS)
+        weights[rows, place] = torch.from_numpy(weigh(of_rows, column)).float() * share / 2
+        for number in rows:
+            targets[number, place] = examples[number].labels.get(column, 0.0)
+    return targets, weights
+
+
+def _judge(
+    folder: Path, examples: Sequence[Example], tell: Callable[[str], None]
+) -> NDArray[numpy.float64]:
+    reader = Reader(open_bundle(folder))
+    columns = len(all_columns())
+    rows = []
+    for number, example in enumerate(examples):
+        reading = reader.read(example.text)
+        rows.append([reading.strongest(column) for column in range(columns)])
+        if number % 1000 == 999:
+            tell(f"{number + 1} of {len(examples)} judged")
+    return numpy.array(rows)
+
+
+def _calibrate(
+    course: Course, kept: Sequence[Example], logits: NDArray[numpy.float64]
+) -> dict[str, Calibration]:
+    inside = [n for n, example in enumerate(kept) if example.source not in course.apart]
+    examples = [kept[n] for n in inside]
+    calibrations = {}
+    first = 0
+    for head, kinds in COLUMNS.items():
+        columns = [f"{head}/{kind}" for kind in kinds]
+        of_head = logits[inside, first : first + len(columns)]
+        calibrations[head] = calibrate_head(examples, of_head, columns, _WANTED_FPR[head])
+        first += len(columns)
+    return calibrations
+
+
+def _describe(folder: Path, calibrations: dict[str, Calibration]) -> None:
+    heads = {}
+    for head, kinds in COLUMNS.items():
+        ones, zeros = (1.0,) * len(kinds), (0.0,) * len(kinds)
+        fitted = calibrations.get(head, Calibration(ones, zeros, 0.5))
+        heads[head] = {
+            "labels": kinds,
+            "scale": [round(value, 6) for value in fitted.scale],
+            "shift": [round(value, 6) for value in fitted.shift],
+            "threshold": fitted.threshold,
+        }
+    digests = {
+        name: hashlib.sha256((folder / name).read_bytes()).hexdigest()
+        for name in (GRAPH, TOKENIZER)
+    }
+    manifest = {"format": FORMAT, "width": WIDTH, "digests": digests, "heads": heads}
+    (folder / MANIFEST).write_text(json.dumps(manifest, indent=1) + "\n")
+
+
+def _card(
+    course: Course,
+    learned: Sequence[Example],
+    kept: Sequence[Example],
+    logits: NDArray[numpy.float64],
+    calibrations: dict[str, Calibration],
+) -> str:
+    bundle = open_bundle(course.out)
+    judged = []
+    for name, head in bundle.heads.items():
+        scores = numpy.array([head.calibrate(0, float(logit)) for logit in logits[:, head.first]])
+        judged.append(Judged(name, kept, scores, calibrations[name].threshold))
+    return write_card(
+        judged,
+        revision=bundle.revision,
+        command=course.command,
+        learned=Counter(example.source for example in learned),
+        apart=course.apart,
+    )
