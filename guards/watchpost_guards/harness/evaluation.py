@@ -20,6 +20,7 @@ from watchpost_guards.harness.measures import Figures, Flags, Scores, divide, me
 from watchpost_guards.harness.sample import Sample
 from watchpost_guards.harness.spans import (
     LABELS,
+    LEFT_OUT,
     Count,
     Matches,
     SpanFigures,
@@ -140,7 +141,7 @@ def evaluate(
     verdicts = [answer.verdict for answer in answers]
     scores = np.array([0.0 if v.failed else v.probability for v in verdicts])
     tripped = np.array([v.tripped and not v.failed for v in verdicts])
-    positive = np.array([sample.positive for sample in samples])
+    positive = np.array([is_positive(sample, labels) for sample in samples])
     has_spans = samples[0].spans is not None
     matches = [
         match_spans(sample, verdict.findings, labels)
@@ -162,6 +163,13 @@ def evaluate(
         scores=scores,
         positive=positive,
     )
+
+
+def is_positive(sample: Sample, labels: Mapping[str, str] = LABELS) -> bool:
+    """Whether a guard ought to trip; a span of a type that is left out is no reason to."""
+    if sample.spans is None:
+        return sample.positive
+    return any(labels.get(span.type, span.type) != LEFT_OUT for span in sample.spans)
 
 
 def measure_latency(spent_ms: Sequence[float]) -> dict[str, float]:

@@ -82,14 +82,15 @@ def _write_body(evaluation: Evaluation) -> Iterator[str]:
         yield _write_table(list(type_rows(spans)))
     yield "<h2>Whole texts</h2>"
     yield _write_table(list(overall_rows(evaluation)))
-    yield _say(
-        "A baseline takes the direction and the threshold that suit it best on this very data; a "
-        "guard that is no better than one has learnt nothing that this data can show."
-    )
+    if evaluation.baselines:
+        yield _say(
+            "A baseline takes the direction and the threshold that suit it best on this very data; "
+            "a guard that is no better than one has learnt nothing that this data can show."
+        )
     yield _say(
         f"Calibration error {show(figures.calibration_error)}, Brier score {show(figures.brier)}. "
         "Milliseconds a check: "
-        + ", ".join(f"{name} {value:.3g}" for name, value in evaluation.latency_ms.items())
+        + ", ".join(f"{name} {value:,.2f}" for name, value in evaluation.latency_ms.items())
     )
     yield from (f"<figure>{chart}</figure>" for chart in draw_charts(evaluation))
     for by in dict.fromkeys(part.by for part in evaluation.slices):

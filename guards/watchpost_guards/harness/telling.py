@@ -72,7 +72,7 @@ def tell(evaluation: Evaluation) -> Iterator[str]:
     yield from lay_out(list(overall_rows(evaluation)))
     yield f"calibration error {show(figures.calibration_error)}, Brier {show(figures.brier)}"
     spent = evaluation.latency_ms
-    yield "latency in ms: " + ", ".join(f"{name} {value:.3g}" for name, value in spent.items())
+    yield "latency in ms: " + ", ".join(f"{name} {value:,.2f}" for name, value in spent.items())
     if evaluation.spans:
         yield ""
         yield from _tell_spans(evaluation.spans)

@@ -11,6 +11,7 @@ from watchpost.screening.guard import Guard, Question, Verdict
 from watchpost_guards.harness.evaluation import Evaluation, ask, evaluate
 from watchpost_guards.harness.report import write_report
 from watchpost_guards.harness.sample import read_samples
+from watchpost_guards.harness.spans import read_labels
 from watchpost_guards.harness.telling import tell, to_json
 from watchpost_guards.pii import create
 
@@ -117,6 +118,13 @@ def test_spans_are_measured_by_label_with_the_mapping_told(tmp_path: Path) -> No
     assert told["spans"]["hidden"] == pytest.approx(15 / 18)
     assert told["texts"]["recall"] == 0.5
     assert (told["n"], told["positives"], told["baselines"]) == (3, 2, {})
+
+
+def test_a_text_whose_only_spans_are_left_out_is_not_to_be_found(tmp_path: Path) -> None:
+    path = tmp_path / "data.jsonl"
+    path.write_text("\n".join(json.dumps(record) for record in SPANS))
+    told = to_json(evaluate(create(), read_samples([path]), labels=read_labels(["NAME="])))
+    assert (told["positives"], told["recall"], told["texts"]["recall"]) == (1, 1.0, 1.0)
 
 
 @pytest.mark.parametrize("records", [BOTH_KINDS, SPANS, BOTH_KINDS[:1]])

@@ -5,7 +5,9 @@ from __future__ import annotations
 import base64
 import html
 import json
+import re
 import unicodedata
+from pathlib import Path
 from random import Random
 from urllib.parse import unquote
 
@@ -129,3 +131,9 @@ def test_own_attacks_are_known_by_file_and_line(tmp_path) -> None:
     path.write_text('{"text": "attack", "spans": []}')
     with pytest.raises(ConfigError, match="label"):
         read_seeds(path)
+
+
+def test_the_documents_name_every_disguise() -> None:
+    page = Path(__file__).parents[4] / "docs" / "guards" / "harness.md"
+    told = set(re.findall(r"`(\w+)`", page.read_text()))
+    assert set(MUTATIONS) - told == set()
