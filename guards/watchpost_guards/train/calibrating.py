@@ -100,7 +100,12 @@ def fit_platt(logits: Scores, positive: Flags, weights: Scores) -> tuple[float, 
 def choose_threshold(
     scores: Scores, positive: Flags, weights: Scores, wanted_fpr: float | None
 ) -> float:
-    """The lowest threshold that keeps to the wanted rate, or the one of the best F1."""
+    """The lowest threshold that keeps to the wanted rate, or the one of the best F1.
+
+    Where held-out texts have one label only there is nothing to choose by: a half.
+    """
+    if positive.all() or not positive.any():
+        return 0.5
     if wanted_fpr is None:
         curve = trace_curve(scores, positive)
         total = int(positive.sum())

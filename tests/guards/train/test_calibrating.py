@@ -54,6 +54,15 @@ def test_without_a_wanted_rate_the_threshold_of_the_best_f1_is_taken() -> None:
     assert choose_threshold(scores, positive, numpy.ones(5), None) == 0.6
 
 
+@pytest.mark.parametrize("wanted", [0.01, None])
+@pytest.mark.parametrize("labels", [[], [True, True], [False, False]])
+def test_one_label_alone_leaves_the_threshold_at_a_half(
+    labels: list[bool], wanted: float | None
+) -> None:
+    scores, weights = numpy.full(len(labels), 0.9), numpy.ones(len(labels))
+    assert choose_threshold(scores, numpy.array(labels, dtype=bool), weights, wanted) == 0.5
+
+
 def test_sets_count_by_the_root_of_their_size_and_both_labels_the_same() -> None:
     examples = [Example("x", {"a/a": 1.0}, "large") for _ in range(16)]
     examples += [Example("x", {"a/a": 1.0}, "small") for _ in range(4)]
