@@ -9,6 +9,8 @@ from __future__ import annotations
 import argparse
 import importlib
 
+from watchpost.errors import MissingExtra
+
 VERBS = {
     "eval": "measure a guard on labelled data",
     "calibrate": "fit a guard's threshold to your own traffic",
@@ -25,5 +27,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Do what the verb says; its exit code."""
-    return int(importlib.import_module(f"{__name__}.{args.verb}").run(args))
+    """Do what the verb says; its exit code. Raises MissingExtra where a package is not there."""
+    try:
+        return int(importlib.import_module(f"{__name__}.{args.verb}").run(args))
+    except ModuleNotFoundError as error:
+        if (error.name or "").startswith("watchpost"):
+            raise
+        raise MissingExtra("guards", f"'watchpost guards {args.verb}' ({error.name})") from error

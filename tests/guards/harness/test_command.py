@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gzip
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -56,6 +58,16 @@ def test_an_unknown_guard_and_a_bad_line_are_told_with_their_cure(data: Path, ca
 def test_a_mapping_without_an_equals_sign_is_refused(data: Path, capsys) -> None:
     assert main(["guards", "eval", str(data), "--guard", "secrets", "--map", "X"]) == 2
     assert "TYPE=LABEL" in capsys.readouterr().err
+
+
+def test_without_the_extra_the_cure_is_named(data: Path) -> None:
+    program = (
+        "import sys\nsys.modules['numpy'] = None\nfrom watchpost_collector.command import main\n"
+        f"sys.exit(main(['guards', 'eval', {str(data)!r}, '--guard', 'secrets']))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.returncode == 2
+    assert 'pip install "watchpost[guards]"' in done.stderr
 
 
 def write_traffic(path: Path, texts: list[str], *labelled: dict) -> Path:
