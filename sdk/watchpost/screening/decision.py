@@ -129,7 +129,8 @@ def verdict_attributes(ruling: Ruling) -> dict[str, str | bool | float]:
 def merge(decisions: Sequence[Decision]) -> Decision:
     """One decision for a request of several texts: one ruling a guard, its worst.
 
-    Durations add up, because that is what the caller waited for.
+    Durations add up, because that is what the caller waited for. A guard that tripped on one text
+    and failed on another did both.
     """
     worst: dict[str, Ruling] = {}
     for ruling in (ruling for decision in decisions for ruling in decision.rulings):
@@ -139,7 +140,8 @@ def merge(decisions: Sequence[Decision]) -> Decision:
             continue
         bad = max(held, ruling, key=_gravity)
         spent_ms = held.verdict.duration_ms + ruling.verdict.duration_ms
-        verdict = replace(bad.verdict, duration_ms=spent_ms)
+        has_failed = held.verdict.failed or ruling.verdict.failed
+        verdict = replace(bad.verdict, duration_ms=spent_ms, failed=has_failed)
         worst[ruling.verdict.guard] = replace(bad, verdict=verdict)
     unavailable = [name for decision in decisions for name in decision.unavailable]
     return Decision(

@@ -1,5 +1,7 @@
 """Decisions are pure: verdicts and a policy in, what happens to the text out."""
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -72,6 +74,72 @@ def test_a_closed_guard_that_only_flags_flags() -> None:
     policy = Policy(flag=(Named("f"),), on_failure={"f": "closed"})
     decision = decide(policy, ASKED, [Verdict("f", failed=True)])
     assert (decision.action, decision.unavailable) == ("flag", ())
+
+
+@pytest.mark.parametrize("on_failure", ["open", "closed"])
+@pytest.mark.parametrize(
+    ("wanted", "closed"),
+    [
+        ("flag", "flag"),
+        ("escalate", "escalate"),
+        ("redact", "block"),
+        ("fallback", "fallback"),
+        ("block", "block"),
+    ],
+)
+def test_a_guard_that_failed_passes_nothing_in_silence(
+    wanted: str, closed: str, on_failure: str
+) -> None:
+    settings: dict[str, Any] = {wanted: (Named("g"),), "on_failure": {"g": on_failure}}
+    decision = decide(Policy(**settings, answer="no"), ASKED, [Verdict("g", failed=True)])
+    assert decision.action == ("allow" if on_failure == "open" else closed)
+    assert decision.verdicts[0].failed
+    is_stopped = on_failure == "closed" and closed in ("fallback", "block")
+    assert decision.unavailable == (("g",) if is_stopped else ())
+
+
+def test_actions_are_ordered_by_how_much_they_withhold() -> None:
+    policy = Policy(
+        block=(Named("b"),),
+        fallback=(Named("a"),),
+        redact=(Named("r"),),
+        escalate=(Named("e"),),
+        flag=(Named("f"),),
+        answer="no",
+    )
+    names = ["f", "e", "r", "a", "b"]
+    worst = [
+        decide(policy, ASKED, [tripped(name) for name in names[:count]]).action
+        for count in range(len(names) + 1)
+    ]
+    assert worst == ["allow", "flag", "escalate", "redact", "fallback", "block"]
+
+
+def test_an_escalated_text_passes_and_is_marked() -> None:
+    decision = decide(Policy(escalate=(Named("e"),)), ASKED, [tripped("e")])
+    assert (decision.action, decision.text) == ("escalate", ASKED.text)
+    assert verdict_attributes(decision.rulings[0])["watchpost.guard.action"] == "escalate"
+
+
+def test_a_stopped_text_cannot_be_read_by_mistake() -> None:
+    with pytest.raises(Blocked):
+        _ = decide(POLICY, ASKED, [tripped("b")]).text
+
+
+def test_a_verdict_on_a_span_says_all_there_is_to_count() -> None:
+    verdict = Verdict("r", "LABEL", 0.75, 0.5, True, duration_ms=2.5, revision="7")
+    assert verdict_attributes(decide(POLICY, ASKED, [verdict]).rulings[0]) == {
+        "watchpost.guard.name": "r",
+        "watchpost.guard.label": "LABEL",
+        "watchpost.guard.direction": "input",
+        "watchpost.guard.action": "redact",
+        "watchpost.guard.tripped": True,
+        "watchpost.guard.failed": False,
+        "watchpost.guard.probability": 0.75,
+        "watchpost.guard.threshold": 0.5,
+        "watchpost.guard.duration_ms": 2.5,
+        "watchpost.guard.revision": "7",
+    }
 
 
 def test_the_policys_threshold_overrides_the_guards() -> None:

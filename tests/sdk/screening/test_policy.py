@@ -1,11 +1,13 @@
 """Policies are checked when they are made: a mistake names the value and the cure."""
 
+from typing import Any
+
 import pytest
 
 from watchpost import Guard, Policy, Verdict
 from watchpost.errors import ConfigError, MissingExtra
-from watchpost.screening.guard import Question
-from watchpost.screening.policy import find_guard
+from watchpost.screening.guard import DIRECTIONS, Question
+from watchpost.screening.policy import REMOTE_DEADLINE_S, find_guard
 
 
 class Polite:
@@ -36,7 +38,14 @@ def test_an_unknown_guard_is_named_beside_the_known_ones() -> None:
         ({"thresholds": {"polite": 1.5}}, 1.5),
         ({"thresholds": {"stranger": 0.5}}, "stranger"),
         ({"directions": {"stranger": "input"}}, "stranger"),
+        ({"directions": {"polite": ["input", "sideways"]}}, ["input", "sideways"]),
+        ({"directions": {"polite": []}}, []),
         ({"deadline_s": 0}, 0),
+        ({"deadlines": {"polite": -1}}, -1),
+        ({"deadlines": {"stranger": 1}}, "stranger"),
+        ({"answers": {"stranger": "no"}}, "stranger"),
+        ({"flag": (), "fallback": (Polite(),)}, None),
+        ({"flag": (), "fallback": (Polite(),), "answer": 7}, 7),
         ({"block": "secrets"}, "secrets"),
     ],
 )
@@ -60,6 +69,48 @@ def test_a_rule_applies_only_in_its_direction() -> None:
     policy = Policy(flag=(Polite(),), directions={"polite": "output"})
     assert policy.rules_for("input") == ()
     assert len(policy.rules_for("output")) == 1
+
+
+def test_a_rule_applies_everywhere_until_the_policy_says_where() -> None:
+    everywhere, both = (
+        Policy(flag=(Polite(),)),
+        Policy(flag=(Polite(),), directions={"polite": "both"}),
+    )
+    some = Policy(flag=(Polite(),), directions={"polite": ("document", "tool_result")})
+    looked = {
+        way: tuple(len(policy.rules_for(way)) for policy in (everywhere, both, some))
+        for way in DIRECTIONS
+    }
+    assert looked == {
+        "input": (1, 1, 0),
+        "output": (1, 1, 0),
+        "document": (1, 0, 1),
+        "tool_argument": (1, 0, 0),
+        "tool_result": (1, 0, 1),
+    }
+
+
+def test_deadlines_are_a_guards_own_then_the_policys_then_for_remote_ones_ours() -> None:
+    class Far(Polite):
+        name = "far"
+        remote = True
+
+    def seconds(**settings: Any) -> list[float | None]:
+        return [rule.deadline_s for rule in Policy(flag=(Polite(), Far()), **settings).rules]
+
+    assert seconds() == [None, REMOTE_DEADLINE_S]
+    assert seconds(deadline_s=2) == [2, 2]
+    assert seconds(deadline_s=2, deadlines={"far": 0.5}) == [2, 0.5]
+
+
+def test_policies_that_name_a_guard_share_one_object_that_loads_once() -> None:
+    (one,), (other,) = Policy(flag=["secrets"]).rules, Policy(block=["secrets"]).rules
+    assert one.guard is other.guard
+
+
+def test_a_fallback_counts_as_something_to_be_withheld() -> None:
+    assert Policy(fallback=(Polite(),), answer="no").has_redaction
+    assert not Policy(escalate=(Polite(),)).has_redaction
 
 
 def test_a_guard_whose_packages_are_missing_names_the_pip_command(

@@ -2,11 +2,14 @@
 
 import asyncio
 import base64
+import gc
+import sys
 import threading
 
 import pytest
 
-from watchpost import Policy, Verdict
+from watchpost import Blocked, Policy, Verdict
+from watchpost.screening.decision import enforce
 from watchpost.screening.guard import Finding, Question
 from watchpost.screening.screen import examine, screen, screen_all, screen_off_loop, warm
 
@@ -139,6 +142,78 @@ def test_a_guard_of_the_whole_masks_across_texts() -> None:
     assert guard.asked == ["ab\ncd\ne"]
     assert decision.texts == ("a[WORD]", "[WORD]d", "e")
     assert decision.action == "redact"
+
+
+def test_a_long_text_is_shown_to_a_guard_whole() -> None:
+    guard = Word("end")
+    decision = screen(Policy(redact=(guard,)), Question("word " * 50_000 + "end"))
+    assert len(guard.asked[0]) == 250_003
+    assert decision.text.endswith("word [WORD]")
+
+
+def test_a_fallback_answers_with_a_text_or_with_what_a_function_says() -> None:
+    def explain(question: Question, verdict: Verdict) -> str:
+        return f"no {verdict.label.lower()} in a {question.direction} of {len(question.text)}"
+
+    asked = [Question("fine", "document"), Question("xyz", "document")]
+    plain = screen_all(Policy(fallback=(Word("x"),), answer="sorry"), asked)
+    told = screen_all(Policy(fallback=(Word("x"),), answers={"word": explain}), asked)
+    assert (plain.action, plain.fallback, plain.text) == ("fallback", "sorry", "sorry")
+    assert told.text == "no word in a document of 3"
+
+
+@pytest.mark.parametrize("says", [None, 7])
+def test_a_fallback_that_answers_nothing_stops_the_text(
+    says: object, caplog: pytest.LogCaptureFixture
+) -> None:
+    decision = screen(Policy(fallback=(Word("x"),), answer=lambda *_: says), Question("x"))  # type: ignore[arg-type, return-value]
+    assert decision.fallback is None
+    with pytest.raises(Blocked) as error:
+        _ = decision.text
+    assert error.value.fallback is None
+    assert "no answer" in caplog.text
+
+
+def test_a_fallback_that_raises_stops_the_text_without_quoting_it(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    def break_down(question: Question, verdict: Verdict) -> str:
+        raise ValueError(question.text)
+
+    decision = screen(Policy(fallback=(Word("x"),), answer=break_down), Question("secret x"))
+    assert (decision.action, decision.fallback) == ("fallback", None)
+    assert "ValueError" in caplog.text
+    assert "secret" not in caplog.text
+
+
+def test_a_block_beside_a_fallback_is_a_block() -> None:
+    policy = Policy(block=(Word("x", "b"),), fallback=(Word("x", "f"),), answer="sorry")
+    decision = screen(policy, Question("x"))
+    with pytest.raises(Blocked) as error:
+        enforce(decision)
+    assert (decision.action, error.value.fallback) == ("block", None)
+
+
+def test_checks_leave_nothing_behind(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("watchpost.screening.screen.REMEMBERED_VERDICTS", 64)
+    near, far = Word("x", pure=True), Word("x", "far", remote=True)
+    policy, waiting = Policy(redact=(near,)), Policy(flag=(far,))
+
+    def count_after_checks(first: int) -> int:
+        for number in range(first, first + 500):
+            screen(policy, Question(f"x {number}"))
+        for number in range(first, first + 5):
+            screen(waiting, Question(f"x {number}"))
+        for guard in (near, far):
+            guard.asked.clear()
+            guard.threads.clear()
+        gc.collect()
+        return sys.getallocatedblocks()
+
+    count_after_checks(1000)
+    before = count_after_checks(2000)
+    # Five hundred verdicts with what they hold are some thousand blocks.
+    assert count_after_checks(3000) - before < 300
 
 
 def test_no_texts_need_no_guards() -> None:
