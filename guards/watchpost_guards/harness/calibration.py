@@ -57,16 +57,21 @@ def fit_threshold(scores: Scores, wanted: float, own: float) -> Fit:
     higher = rising[rising > below]
     above = float(higher[0]) if len(higher) else 1.0
     tripped = len(higher)
+    threshold = _choose(below, above, own) if below < 1 else None
+    low, high = _bound_quantile(rising, 1 - wanted)
     return Fit(
         n=n,
         wanted=wanted,
-        threshold=_choose(below, above, own) if below < 1 else None,
+        threshold=threshold,
         tripped=tripped,
         rate=(
             beta_quantile(_OUTSIDE, tripped + 1, n - tripped),
             beta_quantile(1 - _OUTSIDE, tripped + 1, n - tripped),
         ),
-        thresholds=_bound_quantile(rising, 1 - wanted),
+        # Between two scores any threshold does the same, and the one chosen lies inside.
+        thresholds=(low, high)
+        if threshold is None
+        else (min(low, threshold), max(high, threshold)),
     )
 
 

@@ -36,6 +36,7 @@ def test_what_is_told_of_the_sample_is_so_and_lies_in_its_intervals(scores, want
     assert fit.threshold is not None
     assert fit.tripped == sum(trips(fit, score) for score in scores)
     assert fit.rate[0] <= (fit.tripped + 1) / (fit.n + 1) <= fit.rate[1]
+    assert fit.thresholds[0] <= fit.threshold <= fit.thresholds[1]
     assert fit.thresholds[0] <= np.quantile(scores, 1 - wanted) <= fit.thresholds[1]
 
 
