@@ -34,16 +34,17 @@ def write_card(
     *,
     revision: str,
     command: str,
+    encoder: str,
     learned: Mapping[str, int],
     apart: frozenset[str],
 ) -> str:
-    """The card as Markdown. `learned` counts the texts learned from by set."""
+    """The card as Markdown: `encoder` says what it is, `learned` counts texts by set."""
     lines = [
         "# Model card of the embedded guards",
         "",
         f"Revision `{revision}`, written by `{command}`.",
         "",
-        "One encoder (MiniLM-L6, Apache-2.0, upper layers trained further) with the heads "
+        f"One encoder ({encoder}) with the heads "
         + ", ".join(f"`{judged.head}`" for judged in heads)
         + ". ONNX, 8-bit weights. English first: other languages are seen in a few templates only.",
         "",

@@ -187,6 +187,10 @@ def _card(
         judged,
         revision=bundle.revision,
         command=course.command,
+        encoder=(
+            f"the lower {course.layers} layers of MiniLM-L6, Apache-2.0, "
+            f"{max(0, course.layers - course.frozen)} of them trained further"
+        ),
         learned=Counter(example.source for example in learned),
         apart=course.apart,
     )

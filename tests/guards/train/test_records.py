@@ -61,6 +61,7 @@ def test_the_card_shows_each_set_beside_its_baselines() -> None:
         [Judged("unsafe", examples, scores, 0.5)],
         revision="abc",
         command="train",
+        encoder="a small one",
         learned={"unsafe/near": 7},
         apart=frozenset(("unsafe/far", "unsafe/farther")),
     )
