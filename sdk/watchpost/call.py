@@ -120,7 +120,9 @@ class Call:
         """Whether a stream must be checked whole before any of it is shown."""
         if self.policy is None:
             return False
-        return any(rule.action in ("block", "redact") for rule in self.policy.rules_for("output"))
+        from watchpost.screening.policy import WITHHOLDING
+
+        return any(rule.action in WITHHOLDING for rule in self.policy.rules_for("output"))
 
     def ask_input(self) -> Sequence[Question]:
         """The texts about to be sent."""
