@@ -42,7 +42,7 @@ def create_head(name: str, folder: Path | None = None) -> Guard:
     reader = share_reader(folder or find_folder())
     head = reader.head(name)
     if head is None:
-        raise ConfigError(SETTING, reader.bundle.folder, f"train its head {name!r} as well")
+        raise ConfigError(SETTING, str(reader.bundle.folder), f"train its head {name!r} as well")
     return HeadGuard(reader, head)
 
 

@@ -71,7 +71,7 @@ def read_examples(folder: Path) -> list[Example]:
                 example = _READERS[task](record, source)
                 found.setdefault((example.text, task), example)
     if not found:
-        raise ConfigError("--data", folder, "name a folder of unsafe/, injection/, refusal/")
+        raise ConfigError("--data", str(folder), "name a folder of unsafe/, injection/, refusal/")
     return list(found.values())
 
 
