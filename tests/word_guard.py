@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import re
+
 from watchpost.screening.guard import Finding, Question, Verdict
 
 
 class WordGuard:
-    """Finds one word, where it stands first."""
+    """Finds one word wherever it stands."""
 
     name = "word"
 
     def __init__(self, word: str) -> None:
         self.word = word
+        self.reach = len(word)
 
     def check(self, question: Question) -> Verdict:
-        start = question.text.find(self.word)
-        found = (Finding(start, start + len(self.word), "WORD", 1.0),) if start >= 0 else ()
+        found = tuple(
+            Finding(match.start(), match.end(), "WORD", 1.0)
+            for match in re.finditer(re.escape(self.word), question.text)
+        )
         return Verdict("word", "WORD", float(bool(found)), tripped=bool(found), findings=found)

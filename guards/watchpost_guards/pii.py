@@ -20,6 +20,9 @@ from watchpost_guards.contacts import find_addresses, find_emails, find_phones
 from watchpost_guards.identifiers import Catalogue, find_identifiers, load_catalogue
 
 THRESHOLD = 0.5
+REACH = 384
+"""The longest is an e-mail address: 64 characters, the sign and a domain of 255. An identifier
+takes at most 62, looks 48 further for its word's border and 64 for what is said of it."""
 # Work a check may cost: beyond it the text counts as unchecked, which a policy can treat as it is.
 # It is this thread's own time, after loading: a busy machine or a first call is not a slow text.
 _BUDGET_S, _BUDGET_S_PER_CHARACTER = 2.0, 10e-6
@@ -48,6 +51,7 @@ class PiiGuard:
     name = "pii"
     pure = True
     locates = True
+    reach = REACH
 
     def __init__(self, threshold: float = THRESHOLD) -> None:
         self._threshold = threshold

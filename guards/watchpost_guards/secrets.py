@@ -15,8 +15,12 @@ from dataclasses import dataclass
 
 from watchpost.screening.guard import Finding, Guard, Question, Verdict, settle
 
-REVISION = "1"
+REVISION = "2"
 THRESHOLD = 0.5
+REACH = 640
+"""A name, what assigns, and a value in quotes take at most 551 characters, and 41 more tell where a
+bare value ends. Longer forms (a private key, a token after `Bearer`) show before they are whole,
+and tokens of a JWT's kind have no border within at which a stream is cut."""
 _KNOWN, _ASSIGNED = 1.0, 0.9
 
 
@@ -71,9 +75,11 @@ _FORMS = (
     _form(
         "AUTHORIZATION",
         "earer ",
-        r"[Bb]earer +(?P<value>[A-Za-z0-9_\-.~+/=]{12,4096})",
+        r"[Bb]earer {1,64}(?P<value>[A-Za-z0-9_\-.~+/=]{12,4096})",
     ),
-    _form("AUTHORIZATION", "asic ", r"[Bb]asic +(?P<value>[A-Za-z0-9+/]{8,1024}={0,2})(?![\w ])"),
+    _form(
+        "AUTHORIZATION", "asic ", r"[Bb]asic {1,64}(?P<value>[A-Za-z0-9+/]{8,1024}={0,2})(?![\w ])"
+    ),
 )
 
 # A name that promises a secret, an assignment, a value: quoted to its quote, bare to a border.
@@ -94,7 +100,7 @@ _NAMES = ("pass", "pwd", "secret", "key", "token", "authorization", "credential"
 # What people write where a secret would stand, and what code assigns instead of one.
 _EXAMPLE = re.compile(
     r"(?:none|null|nil|true|false|undefined|required|optional|string|str|int|bool|xxx+|\*{3,}"
-    r"|\.{3,}|changeme|your[_\-].*|<.*|\$.*|%\(?\w+.*|\{.*|\[[A-Z_ ]+\].*|os\.environ.*|getenv.*"
+    r"|\.{3,}|changeme|your[_\-].*|<.*|\$.*|%\(?\w+.*|\{.*|\[[A-Z0-9_ ]+\].*|os\.environ.*|getenv.*"
     r"|process\.env.*|settings\..*|config\..*|self\..*|example|placeholder|redacted|hidden)",
     re.IGNORECASE,
 )
@@ -111,6 +117,7 @@ class SecretsGuard:
     name = "secrets"
     pure = True
     locates = True
+    reach = REACH
     revision = REVISION
 
     def __init__(self, threshold: float = THRESHOLD) -> None:

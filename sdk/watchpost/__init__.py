@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from watchpost.checkpoint import ascreen, screen
     from watchpost.continuation import continue_from
     from watchpost.errors import Blocked, WatchpostError
+    from watchpost.masking.vault import Vault
     from watchpost.observation import observe, span
     from watchpost.patching import patch
     from watchpost.prompts.cache import aget_prompt, get_prompt
@@ -38,6 +39,7 @@ __all__ = [
     "Guard",
     "Policy",
     "Prompt",
+    "Vault",
     "Verdict",
     "WatchpostError",
     "aget_prompt",
@@ -64,6 +66,7 @@ _HOMES = {
     "Guard": "screening.guard",
     "Policy": "screening.policy",
     "Prompt": "prompts.prompt",
+    "Vault": "masking.vault",
     "Verdict": "screening.guard",
     "WatchpostError": "errors",
     "aget_prompt": "prompts.cache",

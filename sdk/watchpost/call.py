@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from opentelemetry import context as otel
@@ -19,6 +20,7 @@ from opentelemetry.trace import SpanKind
 from watchpost import attributes as names
 from watchpost.deferred import defer
 from watchpost.errors import Blocked, GuardUnavailable, WatchpostError
+from watchpost.masking.vault import Vault, find_vault
 from watchpost.origin import find_origin
 from watchpost.prompts.filled import prefer_filled
 from watchpost.providers.provider import Provider, Visit, get, visit_request
@@ -49,8 +51,9 @@ class Call:
     """The life of one call. `body` is what is sent, `context` where its parts run."""
 
     __slots__ = (
-        *("body", "chunks", "context", "policy", "provider", "retries", "rulings", "runtime"),
-        *("scope", "server", "span", "streaming", "_answer", "_blocked", "_ended", "_error_type"),
+        *("body", "chunks", "context", "held_characters", "held_ns", "policy", "provider"),
+        *("retries", "rulings", "runtime", "scope", "server", "span", "streaming", "vault"),
+        *("_answer", "_blocked", "_ended", "_error_type"),
         *("_first_ns", "_http_status", "_kept", "_name", "_origin", "_result", "_started_ns"),
         *("_stream_end", "_unread", "_weight"),
     )
@@ -72,6 +75,10 @@ class Call:
         self.rulings: tuple[Ruling, ...] = ()
         self.retries = 0
         self.chunks: list[Any] = []
+        self.held_characters = self.held_ns = 0
+        self.vault = find_vault(around)
+        if self.vault is not None:
+            _keep_out(self.vault, self.scope)
         self._name = name
         self._kept: dict[str, Any] = {}
         self._result: Result | None = None
@@ -116,6 +123,11 @@ class Call:
         return self.policy is not None and bool(self.policy.rules_for(direction))
 
     @property
+    def is_checked(self) -> bool:
+        """Whether a stream is looked at, or changed, on its way to the caller."""
+        return self.vault is not None or self.has_rules("output")
+
+    @property
     def holds(self) -> bool:
         """Whether a stream must be checked whole before any of it is shown."""
         if self.policy is None:
@@ -138,6 +150,17 @@ class Call:
         """The texts that came back in chunks, each whole."""
         return self._ask("output", lambda visit: self.provider.visit_stream(self.chunks, visit))
 
+    def make_questions(
+        self, texts: Sequence[str], direction: Direction = "output"
+    ) -> Sequence[Question]:
+        """What guards are asked about texts of this call."""
+        from watchpost.screening.guard import Question
+
+        model = str(self.body.get("model", ""))
+        scope = self.scope if direction == "output" else None
+        sources = scope.sources_here() if scope is not None else ()
+        return [Question(text, direction, model, sources) for text in texts]
+
     def apply_input(self, decision: Decision) -> None:
         """Put the decision's texts into what is sent. Raises Blocked or GuardUnavailable."""
         self._enforce(decision)
@@ -156,6 +179,19 @@ class Call:
         if decision.action == "redact":
             self.provider.visit_stream(self.chunks, _answers(decision))
 
+    def stop_stream(self, error: BaseException, held: Sequence[Any]) -> None:
+        """End a stream that is not to go on: what it cost is known by all of it that came.
+
+        `chunks` are what was shown, and all that is recorded of its words; `held` were not.
+        """
+        self._blocked = True
+        with SHIELD:
+            told = self.provider.read_stream([*self.chunks, *held])
+            shown = self.provider.read_stream(self.chunks).messages if self.chunks else ()
+            said = [m for m in shown if any(part.get("content", True) for part in m["parts"])]
+            self._result = replace(told, messages=said)
+        self.end(error=error)
+
     def refuse(self, decision: Decision) -> None:
         """Block where a redaction was decided but cannot be put into what the user gets."""
         self._blocked = True
@@ -168,18 +204,25 @@ class Call:
     def see(self, chunk: Any) -> None:
         """Keep one chunk of a stream as it passes."""
         self.chunks.append(chunk)
+        self.time_output(chunk)
+
+    def time_output(self, chunk: Any) -> None:
+        """Note when a stream's first output came."""
         if not self._first_ns:
             with SHIELD:
                 if self.provider.has_output(chunk):
                     self._first_ns = self.runtime.clock()
 
     def complete(self, result: Any) -> None:
-        """End with a whole result."""
+        """End with a whole result, and only then put back in it what a vault hid."""
         if result is not None and self.span.is_recording():
             self._answer = result
             with SHIELD:
                 self._keep_answer(result)
         self.end()
+        if self.vault is not None and result is not None:
+            with SHIELD:
+                self.provider.visit_result(result, self.vault.restore)
 
     def _keep_answer(self, result: Any) -> None:
         if self.provider.reads_snapshots:
@@ -219,6 +262,9 @@ class Call:
             mark_error(self.span, error, self.runtime)
             with SHIELD:
                 self._http_status = _http_status(error)
+        if self.held_ns:
+            self.span.set_attribute(names.STREAM_HELD_CHARACTERS, self.held_characters)
+            self.span.set_attribute(names.STREAM_HELD_MS, self.held_ns / 1e6)
         if self.rulings:
             from watchpost.screening.decision import verdict_attributes
 
@@ -269,16 +315,11 @@ class Call:
         return worst_action(ruling.action for ruling in self.rulings)
 
     def _ask(self, direction: Direction, walk: Any) -> Sequence[Question]:
-        from watchpost.screening.guard import Question
-
-        model = str(self.body.get("model", ""))
-        scope = self.scope if direction == "output" else None
-        sources = scope.sources_here() if scope is not None else ()
-        found: list[Question] = []
+        found: list[str] = []
 
         def note(text: str) -> str:
             if text:
-                found.append(Question(text, direction, model, sources))
+                found.append(text)
             return text
 
         try:
@@ -288,7 +329,7 @@ class Call:
             trouble = GuardUnavailable("watchpost", type(error).__name__)
             self.end(error=trouble)
             raise trouble from error
-        return found
+        return self.make_questions(found, direction)
 
     def _enforce(self, decision: Decision, result: Any = None) -> None:
         from watchpost.screening.decision import enforce
@@ -310,14 +351,20 @@ class Call:
 
     def _keep_withheld(self, result: Any) -> None:
         """A blocked answer was paid for: everything about it is kept but its words."""
-        from dataclasses import replace
-
         with SHIELD:
             if result is None:
                 read = self.provider.read_stream(self.chunks)
             else:
                 read = self.provider.read_result(result)
             self._result = replace(read, messages=())
+
+
+def _keep_out(vault: Vault, scope: Scope | None) -> None:
+    """Keep what a vault puts back inside a scope out of its span and of those around."""
+    while scope is not None:
+        if vault not in scope.vaults:
+            scope.vaults = (*scope.vaults, vault)
+        scope = scope.parent
 
 
 def _answers(decision: Decision) -> Visit:

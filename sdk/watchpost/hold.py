@@ -1,31 +1,50 @@
 """Guards around one call: its request before it leaves, its answer before it is shown.
 
-A stream that a guard may stop or change is held back whole until it was checked; one that guards
-only flag flows, and is checked at its end. Async shells run guards on a worker thread. This file
-knows calls and screening, no client and no format.
+A stream that a guard may stop or change waits as long as `HeldStream` says; one that guards only
+flag flows, and is checked at its end. Async shells run guards on a worker thread. This file knows
+calls and screening, no client and no format.
 """
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import suppress
 from typing import Any
 
 from watchpost.call import Call
+from watchpost.held_stream import HeldStream
 from watchpost.screening.decision import Decision
 from watchpost.screening.policy import Policy
 from watchpost.screening.screen import screen_all, screen_off_loop
+from watchpost.sealing import find_changed, seal
 from watchpost.stream import AsyncFollowed, Followed
 
 
 def check_input(call: Call) -> Mapping[str, Any]:
     """What may be sent. Raises Blocked or GuardUnavailable."""
-    call.apply_input(screen_all(_policy(call), call.ask_input()))
+    policy, questions = _policy(call), call.ask_input()
+    decision = screen_all(policy, questions)
+    if call.vault is not None:
+        apart = {
+            index: screen_all(policy, (questions[index],))
+            for index in find_changed(questions, decision)
+        }
+        decision = seal(call.vault, questions, decision, apart)
+    call.apply_input(decision)
     return call.body
 
 
 async def check_input_off_loop(call: Call) -> Mapping[str, Any]:
     """`check_input`, its guards on a worker thread."""
-    call.apply_input(await screen_off_loop(_policy(call), call.ask_input()))
+    policy, questions = _policy(call), call.ask_input()
+    decision = await screen_off_loop(policy, questions)
+    if call.vault is not None:
+        apart = {
+            index: await screen_off_loop(policy, (questions[index],))
+            for index in find_changed(questions, decision)
+        }
+        decision = seal(call.vault, questions, decision, apart)
+    call.apply_input(decision)
     return call.body
 
 
@@ -44,68 +63,76 @@ async def check_result_off_loop(call: Call, result: Any, *, is_raw: bool) -> Non
 
 
 class CheckedStream(Followed):
-    """A stream that guards look at: held back, or checked when it has passed."""
+    """A stream that guards look at before it is shown, or when it has passed."""
 
-    __slots__ = ("_call", "_released")
+    __slots__ = ("_held",)
 
     def __init__(self, inner: Iterator[Any], call: Call) -> None:
         super().__init__(inner, call)
-        self._call = call
-        self._released: Iterator[Any] | None = None
+        self._held = HeldStream(call)
 
     def __next__(self) -> Any:
-        if not self._call.holds:
-            return super().__next__()
-        if self._released is None:
-            self._drain()
-            self._released = iter(self._call.chunks)
-        return next(self._released)
-
-    def _drain(self) -> None:
+        held = self._held
         while True:
-            try:
-                super().__next__()
-            except StopIteration:
-                return
+            if (shown := held.take()) is not None:
+                return shown.chunk
+            if held.is_over:
+                raise StopIteration
+            if questions := held.ask():
+                self._answer(screen_all(held.policy, questions))
+            elif not held.is_over:
+                with suppress(StopIteration):
+                    super().__next__()
+
+    def _answer(self, decision: Decision) -> None:
+        try:
+            self._held.answer(decision)
+        except BaseException:
+            # What is not to be shown need not be made either.
+            self.close()
+            raise
+
+    def _see(self, chunk: Any) -> None:
+        self._held.add(chunk)
 
     def _exhaust(self) -> None:
-        call = self._call
-        call.apply_stream(screen_all(_policy(call), call.ask_stream()))
-        call.end()
+        self._held.close()
 
 
 class AsyncCheckedStream(AsyncFollowed):
-    """An async stream that guards look at: held back, or checked when it has passed."""
+    """An async stream that guards look at before it is shown, or when it has passed."""
 
-    __slots__ = ("_call", "_released")
+    __slots__ = ("_held",)
 
     def __init__(self, inner: AsyncIterator[Any], call: Call) -> None:
         super().__init__(inner, call)
-        self._call = call
-        self._released: Iterator[Any] | None = None
+        self._held = HeldStream(call)
 
     async def __anext__(self) -> Any:
-        if not self._call.holds:
-            return await super().__anext__()
-        if self._released is None:
-            await self._drain()
-            self._released = iter(self._call.chunks)
-        try:
-            return next(self._released)
-        except StopIteration:
-            raise StopAsyncIteration from None
-
-    async def _drain(self) -> None:
+        held = self._held
         while True:
-            try:
-                await super().__anext__()
-            except StopAsyncIteration:
-                return
+            if (shown := held.take()) is not None:
+                return shown.chunk
+            if held.is_over:
+                raise StopAsyncIteration
+            if questions := held.ask():
+                await self._answer(await screen_off_loop(held.policy, questions))
+            elif not held.is_over:
+                with suppress(StopAsyncIteration):
+                    await super().__anext__()
+
+    async def _answer(self, decision: Decision) -> None:
+        try:
+            self._held.answer(decision)
+        except BaseException:
+            await self.aclose()
+            raise
+
+    def _see(self, chunk: Any) -> None:
+        self._held.add(chunk)
 
     async def _exhaust(self) -> None:
-        call = self._call
-        call.apply_stream(await screen_off_loop(_policy(call), call.ask_stream()))
-        call.end()
+        self._held.close()
 
 
 def _apply_result(call: Call, result: Any, decision: Decision, is_raw: bool) -> None:

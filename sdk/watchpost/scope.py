@@ -24,6 +24,7 @@ from watchpost.deferred import defer
 from watchpost.documents import Document, read_documents
 from watchpost.errors import ConfigError
 from watchpost.kinds import describe_kind
+from watchpost.masking.vault import Vault, conceal_all
 from watchpost.origin import PROMPT_FIELDS, change_origin, find_origin, take_prompt
 from watchpost.record import Attribute, Origin, origin_attributes, snapshot
 from watchpost.runtime import SHIELD, Runtime, active
@@ -65,7 +66,7 @@ class Scope:
     __slots__ = (
         *("context", "documents", "generations", "inputs", "kind", "mark", "name", "origin"),
         *("parent", "policy", "recorded", "runtime", "seen", "seen_objects", "sources", "span"),
-        *("started_ns", "weight", "_ended", "generation"),
+        *("started_ns", "vaults", "weight", "_ended", "generation"),
     )
 
     def __init__(self, settings: ScopeSettings) -> None:
@@ -88,6 +89,7 @@ class Scope:
         self.documents: list[Document] = []
         self.sources: deque[str] = deque(maxlen=_SOURCES)
         self.inputs: Any = None
+        self.vaults: tuple[Vault, ...] = ()
         self.weight = 0
         self.started_ns = self.runtime.clock()
         self.span = self.runtime.tracer.start_span(self.name, around, start_time=self.started_ns)
@@ -200,7 +202,7 @@ class Scope:
         weight += self.weight + _weigh(self.documents)
         # Its name alone: an error that waits to be exported would hold its frames so long.
         failed = name_error(error) if error is not None else ""
-        defer(self.span, lambda: self._attributes(kept, failed), weight)
+        defer(self.span, lambda: conceal_all(self.vaults, self._attributes(kept, failed)), weight)
 
     def _attributes(self, output: Any, failed: str) -> dict[str, Attribute]:
         if self.generation is not None:

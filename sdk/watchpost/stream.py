@@ -61,8 +61,11 @@ class Followed:
             # What the producer opened around its own yield is there again at its next piece.
             follower.context = otel.get_current()
             detach(token)
-        follower.see(chunk)
+        self._see(chunk)
         return chunk
+
+    def _see(self, chunk: Any) -> None:
+        self._follower.see(chunk)
 
     def _exhaust(self) -> None:
         self._follower.end()
@@ -139,8 +142,11 @@ class AsyncFollowed:
         finally:
             follower.context = otel.get_current()
             detach(token)
-        follower.see(chunk)
+        self._see(chunk)
         return chunk
+
+    def _see(self, chunk: Any) -> None:
+        self._follower.see(chunk)
 
     async def _exhaust(self) -> None:
         self._follower.end()

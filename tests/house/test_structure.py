@@ -130,7 +130,7 @@ def test_the_front_door_is_whole_and_nothing_more() -> None:
             *("configure", "observe", "patch", "span", "current", "flush", "shutdown"),
             *("Policy", "Guard", "Verdict", "Generation", "Blocked", "WatchpostError"),
             *("Prompt", "get_prompt", "aget_prompt", "score", "feedback_link"),
-            *("continue_from", "counts", "load_policy", "screen", "ascreen"),
+            *("continue_from", "counts", "load_policy", "screen", "ascreen", "Vault"),
         ]
     )
     assert all(getattr(watchpost, name) is not None for name in watchpost.__all__)

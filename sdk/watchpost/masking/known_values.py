@@ -17,7 +17,7 @@ _SHORTEST, _LONGEST = 6, 4096
 _SHORTEST_CORE = 10
 _SEPARATORS = re.compile(r"[ .()/-]")
 _OUTSIDE_TOKEN = re.compile(r"[^A-Za-z0-9+/_=-]")
-_PLACEHOLDER = re.compile(r"\[[A-Z_ ]+\]")
+_PLACEHOLDER = re.compile(r"\[[A-Z0-9_ ]+\]")
 _WORDS = frozenset(("bearer", "string", "secret", "password", "number", "object", "default"))
 
 

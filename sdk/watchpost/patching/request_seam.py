@@ -95,7 +95,7 @@ def _send(client: Any, request: Any) -> Any:
                 parsed = result.parse()
         if call.streaming and hasattr(parsed, "_iterator"):
             with SHIELD:
-                follow = CheckedStream if is_checked else Followed
+                follow = CheckedStream if call.is_checked else Followed
                 if raw:
                     watch_bytes(result.http_response, call, follow, is_asked)
                 followed = follow(parsed._iterator, call)
@@ -141,7 +141,7 @@ def _send_async(client: Any, request: Any) -> Any:
                 parsed = await parsed if inspect.isawaitable(parsed) else parsed
         if call.streaming and hasattr(parsed, "_iterator"):
             with SHIELD:
-                follow = AsyncCheckedStream if is_checked else AsyncFollowed
+                follow = AsyncCheckedStream if call.is_checked else AsyncFollowed
                 if raw:
                     watch_bytes(result.http_response, call, follow, is_asked)
                 followed = follow(parsed._iterator, call)

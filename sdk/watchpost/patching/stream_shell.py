@@ -12,7 +12,7 @@ from watchpost.stream import AsyncFollowed, Followed, replace_iterator
 
 def follow_call(stream: Any, call: Call) -> Any:
     """The same stream, seen by a call as it is read."""
-    follow = CheckedStream if call.has_rules("output") else Followed
+    follow = CheckedStream if call.is_checked else Followed
     if hasattr(stream, "_iterator") and hasattr(stream, "response"):
         return replace_iterator(stream, follow(stream._iterator, call), call)
     return StreamShell(stream, follow(iter(stream), call), call)
@@ -20,7 +20,7 @@ def follow_call(stream: Any, call: Call) -> Any:
 
 def follow_call_async(stream: Any, call: Call) -> Any:
     """The same async stream, seen by a call as it is read."""
-    follow = AsyncCheckedStream if call.has_rules("output") else AsyncFollowed
+    follow = AsyncCheckedStream if call.is_checked else AsyncFollowed
     if hasattr(stream, "_iterator") and hasattr(stream, "response"):
         return replace_iterator(stream, follow(stream._iterator, call), call)
     return AsyncStreamShell(stream, follow(aiter(stream), call), call)

@@ -5,12 +5,14 @@ Its input tokens leave the cached ones out; the record's contain them, so they a
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from watchpost import attributes as names
 from watchpost.providers.provider import (
+    Flow,
+    Piece,
     Provider,
     Visit,
     call_part,
@@ -24,8 +26,8 @@ from watchpost.providers.provider import (
     response_part,
     text_part,
     visit_field,
+    visit_flow,
     visit_leaves,
-    visit_pieces,
 )
 from watchpost.record import Attribute, Part, Request, Result, Usage
 
@@ -118,16 +120,18 @@ def visit_result(result: Any, visit: Visit) -> None:
 
 def visit_stream(chunks: Sequence[Any], visit: Visit) -> None:
     """Show every text of a stream whole, replacing in place."""
-    pieces: dict[tuple[Any, ...], list[tuple[Any, str]]] = {}
-    for chunk in chunks:
-        if get(chunk, "type") != "content_block_delta":
-            continue
+    visit_flow(FLOW, chunks, visit)
+
+
+def _pieces(chunk: Any) -> Iterator[Piece]:
+    if get(chunk, "type") == "content_block_delta":
         delta = get(chunk, "delta")
         for name in _DELTA_FIELDS:
             if get(delta, name):
-                pieces.setdefault((get(chunk, "index", 0), name), []).append((delta, name))
-    for found in pieces.values():
-        visit_pieces(found, visit)
+                yield Piece(None, (get(chunk, "index", 0), name), delta, name)
+
+
+FLOW = Flow(_pieces)
 
 
 def _result(source: Any, parts: Sequence[Part], reason: str, usage: Any) -> Result:
@@ -222,5 +226,6 @@ PROVIDER = Provider(
     has_output=has_output,
     visit_result=visit_result,
     visit_stream=visit_stream,
+    flow=FLOW,
     reads_snapshots=True,
 )

@@ -201,6 +201,8 @@ CHAT = replace(
     has_output=has_chat_output,
     visit_result=visit_chat,
     visit_stream=visit_chat_chunks,
+    # What is put into an object of its own has to be put into its copies too.
+    flow=None,
     # What its types have no field for is an attribute beside the dictionary that they are.
     reads_snapshots=False,
 )

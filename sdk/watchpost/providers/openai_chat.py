@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from watchpost import attributes as names
 from watchpost.providers.growth import Growth, logprob_details
 from watchpost.providers.provider import (
+    Flow,
+    Piece,
     Provider,
     Visit,
     blob_part,
@@ -23,7 +25,8 @@ from watchpost.providers.provider import (
     summarise_logprobs,
     text_part,
     visit_field,
-    visit_pieces,
+    visit_flow,
+    withhold,
 )
 from watchpost.record import Attribute, Message, Part, Request, Result, Usage
 
@@ -130,27 +133,40 @@ def visit_result(result: Any, visit: Visit) -> None:
 
 def visit_stream(chunks: Sequence[Any], visit: Visit) -> None:
     """Show every text of a stream whole, replacing in place."""
-    pieces: dict[tuple[Any, ...], list[tuple[Any, str]]] = {}
-    for chunk in chunks:
-        for choice in get(chunk, "choices", ()):
-            delta, index = get(choice, "delta"), get(choice, "index", 0)
-            for name in _TEXTS:
-                if get(delta, name):
-                    pieces.setdefault((index, name), []).append((delta, name))
-            for call in get(delta, "tool_calls", ()):
-                key = (index, "arguments", get(call, "index", 0))
-                if function := get(call, "function"):
-                    pieces.setdefault(key, []).append((function, "arguments"))
-                elif custom := get(call, "custom"):
-                    pieces.setdefault(key, []).append((custom, "input"))
-            if function := get(delta, "function_call"):
-                pieces.setdefault((index, "function_call"), []).append((function, "arguments"))
-            if sound := get(delta, "audio"):
-                pieces.setdefault((index, _SOUND), []).append((sound, "transcript"))
-    for (_, name, *_), found in pieces.items():
-        if visit_pieces(found, visit) and name == _SOUND:
-            for sound, _ in found:
-                put(sound, "data", "")
+    visit_flow(FLOW, chunks, visit)
+
+
+def _pieces(chunk: Any) -> Iterator[Piece]:
+    for choice in get(chunk, "choices", ()):
+        delta, index = get(choice, "delta"), get(choice, "index", 0)
+        for name in _TEXTS:
+            if get(delta, name):
+                yield Piece(index, (index, name), delta, name)
+        for call in get(delta, "tool_calls", ()):
+            key = (index, "arguments", get(call, "index", 0))
+            if function := get(call, "function"):
+                yield Piece(index, key, function, "arguments")
+            elif custom := get(call, "custom"):
+                yield Piece(index, key, custom, "input")
+        if function := get(delta, "function_call"):
+            yield Piece(index, (index, "function_call"), function, "arguments")
+        if sound := get(delta, "audio"):
+            yield Piece(index, (index, _SOUND), sound, "transcript")
+
+
+def _empty(chunk: Any) -> None:
+    """What was taken out of the words can still be heard, and tokens spell it."""
+    for choice in get(chunk, "choices", ()):
+        withhold(choice, "logprobs")
+        if sound := get(get(choice, "delta"), _SOUND):
+            put(sound, "data", "")
+
+
+def _has_sound(chunk: Any) -> bool:
+    return any(get(get(choice, "delta"), _SOUND) for choice in get(chunk, "choices", ()))
+
+
+FLOW = Flow(_pieces, empty=_empty, waits=_has_sound)
 
 
 class _Choice(Growth):
@@ -311,5 +327,6 @@ PROVIDER = Provider(
     has_output=has_output,
     visit_result=visit_result,
     visit_stream=visit_stream,
+    flow=FLOW,
     reads_snapshots=True,
 )

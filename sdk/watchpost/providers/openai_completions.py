@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from watchpost import attributes as names
 from watchpost.providers.growth import Growth, logprob_details
 from watchpost.providers.openai_chat import make_result
 from watchpost.providers.provider import (
+    Flow,
+    Piece,
     Provider,
     Visit,
     get,
@@ -17,7 +19,8 @@ from watchpost.providers.provider import (
     summarise_logprobs,
     text_part,
     visit_field,
-    visit_pieces,
+    visit_flow,
+    withhold,
 )
 from watchpost.record import Request, Result
 
@@ -87,12 +90,22 @@ def visit_result(result: Any, visit: Visit) -> None:
 
 def visit_stream(chunks: Sequence[Any], visit: Visit) -> None:
     """Show every text of a stream whole, replacing in place."""
-    pieces: dict[int, list[tuple[Any, str]]] = {}
-    for chunk in chunks:
-        for choice in get(chunk, "choices", ()):
-            pieces.setdefault(get(choice, "index", 0), []).append((choice, "text"))
-    for found in pieces.values():
-        visit_pieces(found, visit)
+    visit_flow(FLOW, chunks, visit)
+
+
+def _pieces(chunk: Any) -> Iterator[Piece]:
+    for choice in get(chunk, "choices", ()):
+        index = get(choice, "index", 0)
+        yield Piece(index, index, choice, "text")
+
+
+def _empty(chunk: Any) -> None:
+    """Tokens spell what was taken out of the text."""
+    for choice in get(chunk, "choices", ()):
+        withhold(choice, "logprobs")
+
+
+FLOW = Flow(_pieces, empty=_empty)
 
 
 def _read_logprobs(choice: Any) -> list[float]:
@@ -114,4 +127,5 @@ PROVIDER = Provider(
     has_output=has_output,
     visit_result=visit_result,
     visit_stream=visit_stream,
+    flow=FLOW,
 )

@@ -8,6 +8,8 @@ from typing import Any
 
 from watchpost import attributes as names
 from watchpost.providers.provider import (
+    Flow,
+    Piece,
     Provider,
     Visit,
     call_part,
@@ -15,14 +17,14 @@ from watchpost.providers.provider import (
     get,
     media_part,
     message,
-    put,
     read_parameters,
     reasoning_part,
     response_part,
     summarise_logprobs,
     text_part,
     visit_field,
-    visit_pieces,
+    visit_flow,
+    withhold,
 )
 from watchpost.record import NO_USAGE, Attribute, Message, Part, Request, Result, Usage
 
@@ -120,29 +122,40 @@ def visit_stream(chunks: Sequence[Any], visit: Visit) -> None:
     Its events say the same text several times; what was decided once holds for all of them.
     """
     decided: dict[str, str] = {}
-    pieces: dict[tuple[Any, ...], list[tuple[Any, str]]] = {}
 
     def visit_once(text: str) -> str:
         if text not in decided:
             decided[text] = visit(text)
         return decided[text]
 
+    visit_flow(FLOW, chunks, visit_once)
     for chunk in chunks:
-        kind = get(chunk, "type", "")
-        if _is_text(chunk):
-            place = (kind, get(chunk, "output_index"), get(chunk, "content_index"))
-            pieces.setdefault((*place, get(chunk, "summary_index")), []).append((chunk, "delta"))
-    for found in pieces.values():
-        visit_pieces(found, visit_once)
-    for chunk in chunks:
-        for name in ("text", "arguments", "refusal"):
-            visit_field(chunk, name, visit_once)
-        if (item := get(chunk, "item")) is not None:
-            _visit_item(item, visit_once)
-        if (part := get(chunk, "part")) is not None:
-            visit_field(part, "text", visit_once)
-        if (response := get(chunk, "response")) is not None:
-            visit_result(response, visit_once)
+        _repeat(chunk, visit_once)
+
+
+def _pieces(chunk: Any) -> Iterator[Piece]:
+    if _is_text(chunk):
+        place = (get(chunk, "type"), get(chunk, "output_index"), get(chunk, "content_index"))
+        yield Piece(None, (*place, get(chunk, "summary_index")), chunk, "delta")
+
+
+def _repeat(chunk: Any, visit: Visit) -> None:
+    for name in ("text", "arguments", "refusal"):
+        visit_field(chunk, name, visit)
+    if (item := get(chunk, "item")) is not None:
+        _visit_item(item, visit)
+    if (part := get(chunk, "part")) is not None and visit_field(part, "text", visit):
+        withhold(part, "logprobs")
+    if (response := get(chunk, "response")) is not None:
+        visit_result(response, visit)
+
+
+def _empty(chunk: Any) -> None:
+    """Tokens spell what was taken out of the text."""
+    withhold(chunk, "logprobs")
+
+
+FLOW = Flow(_pieces, _repeat, _empty)
 
 
 def _visit_item(item: Any, visit: Visit) -> None:
@@ -150,9 +163,9 @@ def _visit_item(item: Any, visit: Visit) -> None:
         visit_field(item, name, visit)
     for part in (*get(item, "content", ()), *get(item, "summary", ())):
         changed = [visit_field(part, name, visit) for name in ("text", "refusal")]
-        if any(changed) and get(part, "parsed") is not None:
-            # The parsed object was built from the text that must not be shown.
-            put(part, "parsed", None)
+        if any(changed):
+            # Both were made from the text that must not be shown.
+            withhold(part, "parsed", "logprobs")
 
 
 def _result(source: Any, outputs: Sequence[tuple[Part | None, Sequence[Part]]]) -> Result:
@@ -287,5 +300,6 @@ PROVIDER = Provider(
     has_output=has_output,
     visit_result=visit_result,
     visit_stream=visit_stream,
+    flow=FLOW,
     reads_snapshots=True,
 )

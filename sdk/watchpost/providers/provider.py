@@ -8,7 +8,7 @@ dictionaries alike.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -55,11 +55,45 @@ def _visit_nothing(value: Any, visit: Visit) -> None:
     return
 
 
+def _empty_nothing(chunk: Any) -> None:
+    return
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A piece of a text that grows over a stream: what `field` of `target` holds.
+
+    Pieces of one `key` are one text. Of the texts of one `lane` (a choice, an answer) one is
+    written at a time: when another begins, the one before is whole.
+    """
+
+    lane: Hashable
+    key: Hashable
+    target: Any
+    field: str
+
+
+@dataclass(frozen=True, slots=True)
+class Flow:
+    """How the chunks of a stream can be shown before the stream is whole.
+
+    `pieces` are what a chunk adds to growing texts. `repeat` shows the texts that it says whole,
+    most of them once more. `empty` takes out of a chunk what tells a changed text otherwise, as
+    log-probabilities do; what cannot be told apart by chunks `waits` for the stream's end.
+    """
+
+    pieces: Callable[[Any], Iterable[Piece]]
+    repeat: Callable[[Any, Visit], None] = _visit_nothing
+    empty: Callable[[Any], None] = _empty_nothing
+    waits: Callable[[Any], bool] = _own_nothing
+
+
 @dataclass(frozen=True, slots=True)
 class Provider:
     """One provider's protocol. `paths` are the ends of its URLs, `roots` the request's texts.
 
-    What answers without streams and without texts, as embeddings do, leaves the rest out.
+    What answers without streams and without texts, as embeddings do, leaves the rest out; a stream
+    without a `flow` can be shown only when it is whole.
     """
 
     name: str
@@ -74,6 +108,7 @@ class Provider:
     has_output: Callable[[Any], bool] = _own_nothing
     visit_result: Callable[[Any, Visit], None] = _visit_nothing
     visit_stream: Callable[[Sequence[Any], Visit], None] = _visit_nothing
+    flow: Flow | None = None
     # Whether a result says the same as a `snapshot`, opened: it is then read later, elsewhere.
     reads_snapshots: bool = False
 
@@ -224,6 +259,17 @@ def visit_pieces(pieces: Sequence[tuple[Any, str]], visit: Visit) -> bool:
     for index, (target, name) in enumerate(pieces):
         put(target, name, replaced if index == 0 else "")
     return True
+
+
+def visit_flow(flow: Flow, chunks: Sequence[Any], visit: Visit) -> None:
+    """Show every growing text of a stream whole, replacing in place."""
+    pieces: dict[Hashable, list[tuple[Any, str]]] = {}
+    for chunk in chunks:
+        for piece in flow.pieces(chunk):
+            pieces.setdefault(piece.key, []).append((piece.target, piece.field))
+    changed = [visit_pieces(found, visit) for found in pieces.values()]
+    for chunk in chunks if any(changed) else ():
+        flow.empty(chunk)
 
 
 def _visit_root(value: Any, visit: Visit) -> Any:

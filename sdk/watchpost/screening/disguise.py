@@ -95,6 +95,18 @@ def find_through(
                 yield replace(inner, start=start, end=end)
 
 
+def plain_length(text: str, depth: int = DEEPEST) -> int:
+    """The fewest characters a text may be read as, its escapes undone up to `depth` times."""
+    for _ in range(depth):
+        if not ("%" in text or "\\" in text or "&" in text):
+            break
+        unescaped = _unescape(text)
+        if unescaped is None:
+            break
+        text = unescaped.text
+    return len(text)
+
+
 def readable(raw: bytes) -> str:
     """What of some bytes can be read as text; the rest is left out."""
     plain = raw.replace(b"\0", b"") if b"\0" in raw else raw
