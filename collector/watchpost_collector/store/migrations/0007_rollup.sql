@@ -87,6 +87,7 @@ settings {packed}, {durable};
 
 -- Both readings at once: `by_hour` are the rows that make up every hour, `by_day` those that make up every
 -- day, as few as there are; what is open belongs to both. Never read without one of the two.
+-- An open hour has a row a call: whoever reads it adds up anyway, and names fewer columns than these.
 create view if not exists {database}.usage_rolled {on_cluster} as
 select * except (closed, whole_day),
     not whole_day and (hour, closed) in (select hour, closed from {database}.closed_hours) as by_hour,
@@ -97,23 +98,19 @@ select
     toStartOfHour(g.start) as hour, project, service, service_version, environment, operation, provider,
     model, prompt_name, prompt_version,
     mapSort(mapFilter((key, value) -> has((select groupArray(key) from {database}.segment_keys final where declared), key), g.segments)) as segments,
-    sum(g.weight) as calls, sumIf(g.weight, status = 'error') as errors, sumIf(g.weight, blocked) as blocked_calls,
-    sumIf(g.weight, price_state = 'unpriced') as unpriced_calls,
-    sumIf(g.weight, usage_source = 'none') as no_usage_calls,
-    sumIf(g.weight, usage_source = 'estimated') as estimated_calls,
-    sum(g.input_tokens * g.weight) as input_tokens, sum(g.output_tokens * g.weight) as output_tokens,
-    sum(g.cache_read_tokens * g.weight) as cache_read_tokens,
-    sum(g.cache_write_tokens * g.weight) as cache_write_tokens,
-    sum(g.reasoning_tokens * g.weight) as reasoning_tokens,
-    sum(toDecimal128(ifNull(g.cost, 0), 9) * g.weight) as cost,
-    sum(g.duration_ms * g.weight) as duration_ms_sum,
-    sumMapIf(map(toString(g.error_type), toUInt64(g.weight)), status = 'error') as error_types,
-    quantilesTimingState(0.5, 0.95)(log(1 + g.duration_ms) * 1500) as duration_state,
-    quantilesTimingStateIf(0.5, 0.95)(log(1 + ifNull(g.ttft_ms, 0)) * 1500, g.ttft_ms is not null) as ttft_state,
+    toUInt64(g.weight) as calls, if(status = 'error', calls, 0) as errors, if(blocked, calls, 0) as blocked_calls,
+    if(price_state = 'unpriced', calls, 0) as unpriced_calls, if(usage_source = 'none', calls, 0) as no_usage_calls,
+    if(usage_source = 'estimated', calls, 0) as estimated_calls,
+    g.input_tokens * calls as input_tokens, g.output_tokens * calls as output_tokens,
+    g.cache_read_tokens * calls as cache_read_tokens, g.cache_write_tokens * calls as cache_write_tokens,
+    g.reasoning_tokens * calls as reasoning_tokens, toDecimal128(ifNull(g.cost, 0), 9) * calls as cost,
+    g.duration_ms * calls as duration_ms_sum,
+    if(status = 'error', map(toString(g.error_type), calls), map())::Map(String, UInt64) as error_types,
+    initializeAggregation('quantilesTimingState(0.5, 0.95)', log(1 + g.duration_ms) * 1500) as duration_state,
+    initializeAggregation('quantilesTimingStateIf(0.5, 0.95)', log(1 + ifNull(g.ttft_ms, 0)) * 1500, toUInt8(g.ttft_ms is not null)) as ttft_state,
     true as by_hour, true as by_day
 from {database}.calls as g final
 where g.counted and toStartOfHour(g.start) in (select hour from {database}.open_hours)
-group by all
 -- As in `generations`, which is not read here: its many columns take longer to plan than this to run.
 settings do_not_merge_across_partitions_select_final = 1;
 
@@ -151,14 +148,13 @@ select
     toStartOfHour(v.start) as hour, project, service, environment, model, prompt_name, prompt_version,
     guard, direction, action,
     mapSort(mapFilter((key, value) -> has((select groupArray(key) from {database}.segment_keys final where declared), key), v.segments)) as segments,
-    sum(v.weight) as checks, sumIf(v.weight, v.tripped) as tripped, sumIf(v.weight, v.failed) as failed,
-    sumMapIf(map(toString(v.label), toUInt64(v.weight)), v.tripped and v.label != '') as labels,
-    sum(v.duration_ms * v.weight) as duration_ms_sum,
-    quantilesTimingState(0.5, 0.95)(log(1 + v.duration_ms) * 1500) as duration_state,
+    toUInt64(v.weight) as checks, if(v.tripped, checks, 0) as tripped, if(v.failed, checks, 0) as failed,
+    if(v.tripped and v.label != '', map(toString(v.label), checks), map())::Map(String, UInt64) as labels,
+    v.duration_ms * checks as duration_ms_sum,
+    initializeAggregation('quantilesTimingState(0.5, 0.95)', log(1 + v.duration_ms) * 1500) as duration_state,
     true as by_hour, true as by_day
 from {database}.verdicts as v
-where toStartOfHour(v.start) in (select hour from {database}.open_hours)
-group by all;
+where toStartOfHour(v.start) in (select hour from {database}.open_hours);
 
 create view if not exists {database}.guards_hourly {on_cluster} as
 select * except (by_hour, by_day) from {database}.guards_rolled where by_hour;
