@@ -97,6 +97,8 @@ _CALLS_HOURLY = _Source(
     },
 )
 _CALLS_DAILY = replace(_CALLS_HOURLY, table="usage_daily", where=_DAYS, at=_bucket("day"))
+# What the guarded text did not get past: a fallback answers in its place.
+_STOPS = "u.action in ('block', 'fallback')"
 _CHECKS = _Source(
     "verdicts",
     _MOMENTS,
@@ -105,7 +107,7 @@ _CHECKS = _Source(
         "checked": "sum(u.weight)",
         "tripped": "sumIf(u.weight, u.tripped)",
         "failed": "sumIf(u.weight, u.failed)",
-        "blocked": "sumIf(u.weight, u.action = 'block' and u.tripped)",
+        "blocked": f"sumIf(u.weight, {_STOPS} and u.tripped)",
         "labels": "sumMapIf(map(toString(u.label), toUInt64(u.weight)),"
         " u.tripped and u.label != '')",
         "p95": "quantile(0.95)(u.duration_ms)",
@@ -119,7 +121,7 @@ _CHECKS_HOURLY = _Source(
         "checked": "sum(u.checks)",
         "tripped": "sum(u.tripped)",
         "failed": "sum(u.failed)",
-        "blocked": "sumIf(u.tripped, u.action = 'block')",
+        "blocked": f"sumIf(u.tripped, {_STOPS})",
         "labels": "sumMap(u.labels)",
         "p95": _quantile(0.95, "duration_state"),
     },
