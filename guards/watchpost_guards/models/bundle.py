@@ -105,6 +105,7 @@ def _read_manifest(folder: Path, source: bytes) -> Bundle:
 def _refuse(folder: Path, trouble: str) -> ConfigError:
     return ConfigError(
         SETTING,
-        f"{folder} ({trouble})",
-        "name a folder written by `python -m watchpost_guards.train`",
+        str(folder),
+        # Not beside the value: a long path is cut when it is shown, and the reason went with it.
+        f"name a folder written by `python -m watchpost_guards.train` ({trouble})",
     )
