@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from watchpost.errors import CollectorError
-from watchpost_collector.access.keys import Keys
+from watchpost.serving.keys import Keys
 from watchpost_collector.access.projects import Projects
 from watchpost_collector.counters import Counters
 from watchpost_collector.intake.throttle import Throttle

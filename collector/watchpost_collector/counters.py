@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 from dataclasses import asdict, dataclass
 
-from watchpost_collector.histogram import Histogram
+from watchpost.serving.histogram import Histogram
 from watchpost_collector.otlp.signals import TRACES, Signal
 
 # Whoever may name projects must not fill the memory with them.

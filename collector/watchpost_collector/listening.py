@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import uvicorn
 
 from watchpost.errors import ConfigError
-from watchpost_collector.access.origin import App
+from watchpost.serving.origin import App
 from watchpost_collector.intake.patience import PatientProtocol
 from watchpost_collector.settings import ServerSettings
 

@@ -17,9 +17,9 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 from watchpost.errors import CollectorError, ConfigError
-from watchpost_collector.access.keys import Grant
-from watchpost_collector.access.origin import Receive, Scope
-from watchpost_collector.asgi import read_body
+from watchpost.serving.asgi import read_body
+from watchpost.serving.keys import Grant
+from watchpost.serving.origin import Receive, Scope
 from watchpost_collector.context import Context
 from watchpost_collector.store.prices.book import PriceBook
 from watchpost_collector.store.prices.own import MOST_BYTES as OWN_BYTES

@@ -17,11 +17,11 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 from watchpost.errors import CollectorError, ConfigError
+from watchpost.serving.asgi import read_body
+from watchpost.serving.keys import Grant, read_secret
+from watchpost.serving.origin import Receive, Scope, Send
 from watchpost.template import CHAT, MOST_CHARACTERS, read_template
 from watchpost_collector.access.issued_keys import PROJECT
-from watchpost_collector.access.keys import Grant, read_secret
-from watchpost_collector.access.origin import Receive, Scope, Send
-from watchpost_collector.asgi import read_body
 from watchpost_collector.context import Context
 from watchpost_collector.store.prompts import (
     Draft,

@@ -8,41 +8,19 @@ from __future__ import annotations
 
 import resource
 import time
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
 from importlib.metadata import version
 from pathlib import Path
-from typing import Literal
 
+from watchpost.serving.readings import Reading, Sample
 from watchpost_collector.context import Context
-from watchpost_collector.histogram import Distribution
 from watchpost_collector.otlp.signals import LOGS, METRICS, SIGNALS
 from watchpost_collector.spool.writer import Spool
 
-Kind = Literal["counter", "gauge", "histogram"]
 _FATES = ("stored", "refused", "deduplicated", "set_aside", "dropped")
 _STATES = ("starting", "ready", "away")
 # A label a model is a time series a model: an alert needs the first few.
 _MODELS_TOLD = 50
-
-
-@dataclass(frozen=True, slots=True)
-class Sample:
-    """One value and what sets it apart from the others of its reading."""
-
-    value: float | Distribution
-    labels: Mapping[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class Reading:
-    """One measured thing: a Prometheus name without its suffix, its UCUM unit, its values."""
-
-    name: str
-    kind: Kind
-    help: str
-    unit: str
-    samples: tuple[Sample, ...]
 
 
 def take_readings(context: Context, project: str = "") -> Iterator[Reading]:

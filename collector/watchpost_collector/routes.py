@@ -14,11 +14,11 @@ from importlib.metadata import version
 
 from watchpost.errors import Full
 from watchpost.scores.feedback import FEEDBACK_PATH
-from watchpost_collector.access.origin import App, Receive, Scope, Send
+from watchpost.serving.asgi import RETRY_S, send_json, wants_page
+from watchpost.serving.exposition import CONTENT_TYPE, render_readings
+from watchpost.serving.origin import App, Receive, Scope, Send
 from watchpost_collector.api.application import API_PREFIX, Api
-from watchpost_collector.asgi import RETRY_S, send_json, wants_page
 from watchpost_collector.context import Context
-from watchpost_collector.exposition import CONTENT_TYPE, render_readings
 from watchpost_collector.intake.http_door import OtlpApp
 from watchpost_collector.otlp.signals import SIGNALS
 from watchpost_collector.price_routes import PRICES_PREFIX, answer_prices

@@ -23,8 +23,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from watchpost.errors import ConfigError
-from watchpost_collector.access.keys import Keys
-from watchpost_collector.access.origin import OriginGuard, Receive, Scope, Send, served_hosts
+from watchpost.serving.keys import Keys
+from watchpost.serving.origin import OriginGuard, Receive, Scope, Send, served_hosts
 from watchpost_collector.access.projects import watch_projects
 from watchpost_collector.context import Context
 from watchpost_collector.counters import Counters

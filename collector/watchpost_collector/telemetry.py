@@ -18,14 +18,15 @@ from typing import Any
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 from opentelemetry.proto.metrics.v1.metrics_pb2 import AggregationTemporality
 
+from watchpost.serving.histogram import Distribution
+from watchpost.serving.readings import Reading, Sample
 from watchpost_collector.context import Context
-from watchpost_collector.histogram import Distribution
 from watchpost_collector.intake.admission import Parcel
 from watchpost_collector.intake.reception import Reception
 from watchpost_collector.otlp.refusal import PROTOBUF_TYPE
 from watchpost_collector.otlp.signals import METRICS
-from watchpost_collector.readings import Reading, Sample, take_readings
-from watchpost_collector.trouble import locate, summarize
+from watchpost_collector.readings import take_readings
+from watchpost_collector.trouble import describe
 
 log = logging.getLogger(__name__)
 
@@ -46,8 +47,7 @@ async def report_always(context: Context, send: Send, every_s: float) -> None:
         try:
             await send(encode_readings(take_readings(context), started_ns, time.time_ns()))
         except Exception as error:  # whatever it is, the next reading is another try
-            told, place = summarize(error), locate(error)
-            log.warning("own telemetry could not be sent: %s at %s", told, place)
+            log.warning("own telemetry could not be sent: %s", describe(error))
 
 
 def choose_way(where: str, reception: Reception) -> Send | None:

@@ -44,6 +44,11 @@ def locate(error: Exception) -> str:
     return ", ".join(f"{Path(frame.f_code.co_filename).name}:{line}" for frame, line in places)
 
 
+def describe(error: Exception) -> str:
+    """What it was and where, for a log: summary and place in a line."""
+    return f"{summarize(error)} at {locate(error)}"
+
+
 def retell(*loggers: str) -> None:
     """Have what these loggers say of an error told as above: theirs would be quoted whole."""
     for name in loggers:
@@ -54,6 +59,6 @@ def _retell(record: logging.LogRecord) -> bool:
     raised = record.exc_info[1] if record.exc_info else None
     error = record.msg if isinstance(record.msg, Exception) else raised
     if isinstance(error, Exception):
-        record.msg, record.args = "unexpected: %s at %s", (summarize(error), locate(error))
+        record.msg, record.args = "unexpected: %s", (describe(error),)
         record.exc_info = record.exc_text = None
     return True

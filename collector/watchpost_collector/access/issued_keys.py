@@ -18,7 +18,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from watchpost.errors import ConfigError
-from watchpost_collector.access.keys import SCOPES, Grant, digest_secret
+from watchpost.serving.keys import SCOPES, Grant, digest_secret
 from watchpost_collector.watched_file import WatchedFile, rewrite
 
 FILE_NAME = "keys.json"

@@ -17,8 +17,8 @@ from typing import Any, Protocol, TypeVar
 import orjson
 
 from watchpost.errors import CollectorError, Full
-from watchpost_collector.access.keys import Grant, Keys
-from watchpost_collector.access.origin import Receive, Scope, Send
+from watchpost.serving.keys import Grant, Keys
+from watchpost.serving.origin import Receive, Scope, Send
 from watchpost_collector.api.answers import ROUTES, Question, Reader, Route
 from watchpost_collector.api.questions import (
     BadQuestion,

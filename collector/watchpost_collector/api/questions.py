@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from urllib.parse import parse_qsl
 
-from watchpost_collector.access.keys import Grant
+from watchpost.serving.keys import Grant
 
 MOST_ROWS = 500
 DEFAULT_ROWS = 50

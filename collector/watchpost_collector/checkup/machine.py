@@ -19,8 +19,8 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from watchpost.errors import ConfigError
+from watchpost.serving.keys import SETTING, load_keys
 from watchpost_collector.access.issued_keys import FILE_NAME, KeyFile
-from watchpost_collector.access.keys import SETTING, load_keys
 from watchpost_collector.checkup.finding import Finding
 
 _MODULES = {

@@ -15,8 +15,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from watchpost.errors import ConfigError
+from watchpost.serving.keys import DEFAULT_PROJECT, SCOPES
 from watchpost_collector.access.issued_keys import IssuedKey, KeyFile, issue_key, revoke_key
-from watchpost_collector.access.keys import DEFAULT_PROJECT, SCOPES
 from watchpost_collector.command.columns import format_columns
 from watchpost_collector.settings import DATA_SETTING, default_data
 

@@ -13,8 +13,8 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
+from watchpost.serving.keys import load_keys
 from watchpost_collector.access.issued_keys import KeyFile
-from watchpost_collector.access.keys import load_keys
 from watchpost_collector.intake.reception import IntakeLimits
 from watchpost_collector.settings import (
     CLUSTER_SETTING,

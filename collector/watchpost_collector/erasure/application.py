@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from watchpost.errors import CollectorError, ConfigError
-from watchpost_collector.access.keys import Keys
-from watchpost_collector.access.origin import Receive, Scope, Send
-from watchpost_collector.asgi import read_body, send_json
+from watchpost.serving.asgi import read_body, send_json
+from watchpost.serving.keys import Keys
+from watchpost.serving.origin import Receive, Scope, Send
 from watchpost_collector.erasure.eraser import Eraser
 from watchpost_collector.erasure.subject import KINDS, Subject
 from watchpost_collector.spool.set_aside import SetAside

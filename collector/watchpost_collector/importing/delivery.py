@@ -19,7 +19,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
 )
 
 from watchpost.errors import CollectorError, ConfigError
-from watchpost_collector.access.keys import DEFAULT_PROJECT
+from watchpost.serving.keys import DEFAULT_PROJECT
 from watchpost_collector.importing.spans import Identity
 
 TIMEOUT_S = 120.0

@@ -11,7 +11,7 @@ import time
 from contextlib import suppress
 
 from watchpost.errors import BadPayload, Full
-from watchpost_collector.access.origin import Receive, Scope, Send
+from watchpost.serving.origin import Receive, Scope, Send
 from watchpost_collector.intake.admission import Parcel, encode_response, read_content_type
 from watchpost_collector.intake.reception import BACKFILL_HEADER, Reception
 from watchpost_collector.otlp.refusal import (

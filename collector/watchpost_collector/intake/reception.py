@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from watchpost.errors import Full
-from watchpost_collector.access.keys import Keys
+from watchpost.serving.keys import Keys
 from watchpost_collector.counters import Counters
 from watchpost_collector.intake.admission import Admission, Parcel, admit
 from watchpost_collector.intake.throttle import Throttle

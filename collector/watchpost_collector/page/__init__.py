@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from watchpost_collector.access.keys import Keys
+    from watchpost.serving.keys import Keys
     from watchpost_collector.page.application import Page
     from watchpost_collector.page.reading import Reader
 

@@ -14,8 +14,8 @@ from fastapi.responses import HTMLResponse, JSONResponse, Response
 from nicegui import core, ui
 
 from watchpost.errors import CollectorError
-from watchpost_collector.access.keys import Keys
-from watchpost_collector.asgi import wants_page
+from watchpost.serving.asgi import wants_page
+from watchpost.serving.keys import Keys
 from watchpost_collector.page.filters import read_filters
 from watchpost_collector.page.look import FAVICON, HEADERS, THEME_COOKIE
 from watchpost_collector.page.notice import draw_missing

@@ -10,8 +10,8 @@ import re
 from collections.abc import Iterable
 from urllib.parse import quote
 
-from watchpost_collector.access.origin import Receive, Scope, Send
-from watchpost_collector.asgi import RETRY_S, send_page
+from watchpost.serving.asgi import RETRY_S, send_page
+from watchpost.serving.origin import Receive, Scope, Send
 from watchpost_collector.context import Context
 from watchpost_collector.page.look import CSS, FAVICON, HEADERS, LOGO, THEME_COOKIE
 

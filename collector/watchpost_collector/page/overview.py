@@ -27,7 +27,7 @@ from watchpost_collector.page.filter_bar import FilterBar
 from watchpost_collector.page.filters import Filters
 from watchpost_collector.page.reading import Overview, Reader, Row, read_overview
 from watchpost_collector.page.score_means import draw_means, read_means
-from watchpost_collector.trouble import locate, summarize
+from watchpost_collector.trouble import describe
 
 REFRESH_S = 10.0
 DIMENSIONS = ("project", "service", "environment", "model", "prompt")
@@ -115,8 +115,7 @@ class OverviewPage:
                 overview = await asyncio.to_thread(read_overview, self._reader, filters)
                 means = await asyncio.to_thread(read_means, self._reader, filters, overview.window)
             except Exception as error:  # the engine's own words quote what users wrote
-                told, place = summarize(error), locate(error)
-                log.warning("the overview could not be read: %s at %s", told, place)
+                log.warning("the overview could not be read: %s", describe(error))
                 self._say("reading failed, see the server's log", stale=True)
             else:
                 if filters == self._bar.filters and not self._body.is_deleted:

@@ -11,18 +11,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-_SINCE = "fromUnixTimestamp64Milli({since:Int64}, 'UTC')"
-_UNTIL = "fromUnixTimestamp64Milli({until:Int64}, 'UTC')"
-# What every reading is narrowed by.
-_PICKED = """({project:String} = '' or project = {project:String})
-    and ({service:String} = '' or service = {service:String})
-    and ({environment:String} = '' or environment = {environment:String})
-    and ({model:String} = '' or model = {model:String})
-    and ({prompt:String} = '' or prompt_name = {prompt:String})"""
+from watchpost_collector.page.narrowing import OF_PROJECT, PICKED, SINCE, UNTIL
+
 # Times are compared as they are stored, so that the primary key and the partitions are used.
-_MOMENTS = f"start >= {_SINCE} and start < {_UNTIL} and {_PICKED}"
-_HOURS = f"hour >= toDateTime({_SINCE}) and hour < toDateTime({_UNTIL}) and {_PICKED}"
-_DAYS = f"day >= toDateTime({_SINCE}) and day < toDateTime({_UNTIL}) and {_PICKED}"
+_MOMENTS = f"start >= {SINCE} and start < {UNTIL} and {PICKED}"
+_HOURS = f"hour >= toDateTime({SINCE}) and hour < toDateTime({UNTIL}) and {PICKED}"
+_DAYS = f"day >= toDateTime({SINCE}) and day < toDateTime({UNTIL}) and {PICKED}"
 
 
 def _bucket(time: str) -> str:
@@ -128,19 +122,19 @@ _CHECKS_HOURLY = _Source(
 )
 _CHECKS_DAILY = replace(_CHECKS_HOURLY, table="guards_daily", where=_DAYS)
 
-EXTENT = """
+EXTENT = f"""
 select toUnixTimestamp64Milli(toDateTime64(min(start), 3, 'UTC')) as first_ms,
     toUnixTimestamp64Milli(toDateTime64(max(start), 3, 'UTC')) as last_ms
 from spans
-where {project:String} = '' or project = {project:String}
-"""
+where {OF_PROJECT}
+"""  # noqa: S608
 
-ANY_SPAN = """
+ANY_SPAN = f"""
 select count() > 0 as any_span from (
     select 1 from spans
-    where {project:String} = '' or project = {project:String} limit 1
+    where {OF_PROJECT} limit 1
 )
-"""
+"""  # noqa: S608
 
 
 def _tiles(source: _Source) -> str:
@@ -229,10 +223,9 @@ BY_PROMPT_DAILY = _compared(_CALLS_DAILY, _PROMPT)
 BY_GUARD, BY_GUARD_HOURLY, BY_GUARD_DAILY = map(_by_guard, (_CHECKS, _CHECKS_HOURLY, _CHECKS_DAILY))
 
 # Choices are offered of every hour or day that the window touches.
-_MINE = "({project:String} = '' or project = {project:String})"
-_TOUCHED_HOURS = f"""{_MINE}
-    and hour >= toStartOfHour({_SINCE}) and hour < toDateTime({_UNTIL}) + 1"""
-_TOUCHED_DAYS = f"{_MINE} and day >= toStartOfDay({_SINCE}) and day < toDateTime({_UNTIL}) + 1"
+_TOUCHED_HOURS = f"""{OF_PROJECT}
+    and hour >= toStartOfHour({SINCE}) and hour < toDateTime({UNTIL}) + 1"""
+_TOUCHED_DAYS = f"{OF_PROJECT} and day >= toStartOfDay({SINCE}) and day < toDateTime({UNTIL}) + 1"
 
 
 def _choices(table: str, where: str) -> str:
@@ -264,10 +257,8 @@ GUARD_CHOICES_DAILY = _guard_choices("guards_daily", _TOUCHED_DAYS)
 # One trace is found by its id once, among the spans; what else is known of it is read by its time
 # too, so that it is not looked for through every day. What came without its spans (they were
 # sampled out) is looked for everywhere: then the time is open.
-_OF_TRACE = (
-    """({project:String} = '' or project = {project:String}) and trace_id = {trace:String}"""
-)
-_IN_ITS_TIME = f"{_OF_TRACE} and start >= {_SINCE} and start < {_UNTIL}"
+_OF_TRACE = f"{OF_PROJECT} and trace_id = {{trace:String}}"
+_IN_ITS_TIME = f"{_OF_TRACE} and start >= {SINCE} and start < {UNTIL}"
 
 TRACE_EXTENT = f"""
 select count() as spans, countIf(status = 'error') as errors,

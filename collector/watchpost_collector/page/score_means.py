@@ -9,29 +9,24 @@ from __future__ import annotations
 from watchpost_collector.page.elements import draw_table
 from watchpost_collector.page.figures import NOTHING, format_count, format_share
 from watchpost_collector.page.filters import Filters, Window, bind
+from watchpost_collector.page.narrowing import PICKED, SINCE, UNTIL
 from watchpost_collector.page.reading import Reader, Row, read_rows
 
 SHOWN_WORDS = 3
 SHOWN_ROWS = 50
 
-MEANS = """
+MEANS = f"""
 select name, prompt_name, prompt_version, kind, count() as given, avg(value) as mean,
     sumIf(value, kind = 'boolean') as up,
     arraySlice(arrayReverseSort(w -> w.2, arrayZip(
-        (sumMapIf([label], [1], label != '') as words).1, words.2)), 1, {words:UInt8}) as chosen
+        (sumMapIf([label], [1], label != '') as words).1, words.2)), 1, {{words:UInt8}}) as chosen
 from scores
-where time >= fromUnixTimestamp64Milli({since:Int64}, 'UTC')
-    and time < fromUnixTimestamp64Milli({until:Int64}, 'UTC')
-    and ({project:String} = '' or project = {project:String})
-    and ({service:String} = '' or service = {service:String})
-    and ({environment:String} = '' or environment = {environment:String})
-    and ({model:String} = '' or model = {model:String})
-    and ({prompt:String} = '' or prompt_name = {prompt:String})
+where time >= {SINCE} and time < {UNTIL} and {PICKED}
 group by name, prompt_name, prompt_version, kind
 order by name, sum(given) over (partition by name, prompt_name) desc, prompt_name,
     length(prompt_version) desc, prompt_version desc, kind
-limit {rows:UInt8}
-"""
+limit {{rows:UInt8}}
+"""  # noqa: S608
 
 
 def read_means(reader: Reader, filters: Filters, window: Window) -> list[Row]:

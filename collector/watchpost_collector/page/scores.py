@@ -6,6 +6,7 @@ from typing import Any
 
 from watchpost_collector.page.elements import box, chip, draw_table, text
 from watchpost_collector.page.figures import NOTHING, format_time
+from watchpost_collector.page.narrowing import OF_PROJECT
 from watchpost_collector.page.reading import Row
 from watchpost_collector.scores.spelling import spell
 
@@ -14,7 +15,7 @@ _WHOLE = "trace"
 
 # What each author said last; what somebody said of the whole trace has no span. The most are what a
 # person would look through.
-TRACE_SCORES = """
+TRACE_SCORES = f"""
 select j.span_id as span_id, j.last.1 as time, j.name as name, j.last.2 as kind,
     j.last.3 as value, j.last.4 as label, j.source as source, j.author as author,
     substringUTF8(c.comment, 1, 4000) as comment
@@ -22,17 +23,17 @@ from (
     select project, span_id, name, source, author,
         argMax((time, kind, value, label), (time, arrived)) as last
     from score_events
-    where ({project:String} = '' or project = {project:String}) and trace_id = {trace:String}
+    where {OF_PROJECT} and trace_id = {{trace:String}}
     group by project, span_id, name, source, author
 ) as j
 left join (
     select project, span_id, name, source, author, time, comment from score_comments
-    where ({project:String} = '' or project = {project:String}) and trace_id = {trace:String}
+    where {OF_PROJECT} and trace_id = {{trace:String}}
 ) as c on c.project = j.project and c.span_id = j.span_id and c.name = j.name
     and c.source = j.source and c.author = j.author and c.time = j.last.1
 order by time desc, name, source, author
 limit 500
-"""
+"""  # noqa: S608
 
 
 def draw_chips(scores: list[Row]) -> None:

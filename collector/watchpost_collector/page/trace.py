@@ -20,7 +20,7 @@ from watchpost_collector.page.figures import (
 from watchpost_collector.page.reading import Reader, Row, read_rows
 from watchpost_collector.page.scores import TRACE_SCORES, draw_chips
 from watchpost_collector.page.tree import Step, arrange
-from watchpost_collector.trouble import locate, summarize
+from watchpost_collector.trouble import describe
 
 SPAN_LIMIT = 500
 _DAY_MS = 86_400_000
@@ -105,7 +105,7 @@ class TracePage:
         try:
             trace = await asyncio.to_thread(read_trace, self._reader, self._project, self._trace_id)
         except Exception as error:  # whatever it is, its reader is told, and nobody else what
-            log.warning("a trace could not be read: %s at %s", summarize(error), locate(error))
+            log.warning("a trace could not be read: %s", describe(error))
             with self._main:
                 text("h1", "The store could not be read", test="no-store")
                 text("p", AGAIN, "muted")
@@ -224,7 +224,7 @@ class TracePage:
                 verdicts,
             )
         except Exception as error:
-            log.warning("a span could not be read: %s at %s", summarize(error), locate(error))
+            log.warning("a span could not be read: %s", describe(error))
             nothing = f"The store could not be read. {AGAIN}"
         if self._chosen != span_id:
             return

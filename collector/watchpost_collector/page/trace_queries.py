@@ -6,15 +6,15 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Mapping
 
-_WHEN = """start >= fromUnixTimestamp64Milli({since:Int64}, 'UTC')
-        and start < fromUnixTimestamp64Milli({until:Int64}, 'UTC')"""
-_PROJECT = "({project:String} = '' or project = {project:String})"
+from watchpost_collector.page.narrowing import OF_PROJECT, SINCE, UNTIL
+
+_WHEN = f"start >= {SINCE} and start < {UNTIL}"
 
 
 def _of(table: str, condition: str, limit: str = "") -> str:
     return f"""(project, trace_id) in (
         select project, trace_id from {table}
-        where {_PROJECT} and {_WHEN} and {condition}{limit})"""  # noqa: S608
+        where {OF_PROJECT} and {_WHEN} and {condition}{limit})"""  # noqa: S608
 
 
 # What each filter asks of a trace; `indexed` and `phrase` are the two ways of looking for a text.
@@ -63,7 +63,7 @@ def write_matching(names: Collection[str]) -> str:
 select trace_id, min(start) as started,
     toUnixTimestamp64Milli(toDateTime64(started, 3, 'UTC')) as started_ms
 from spans
-where {_PROJECT} and {_WHEN}{narrowed}
+where {OF_PROJECT} and {_WHEN}{narrowed}
 group by trace_id
 having started >= fromUnixTimestamp64Milli({{edge:Int64}}, 'UTC')
     and ({{status:String}} not in ('ok', 'error')
@@ -75,7 +75,7 @@ limit {{limit:UInt32}} offset {{offset:UInt32}}
 
 # The shown traces lie between their own first and last moment, give or take: an hour before the
 # first one's start, a day after the last one's.
-_OF_THESE = f"""{_PROJECT}
+_OF_THESE = f"""{OF_PROJECT}
         and start >= fromUnixTimestamp64Milli({{first:Int64}} - 3600000, 'UTC')
         and start < fromUnixTimestamp64Milli({{last:Int64}} + 86400000, 'UTC')
         and trace_id in {{traces:Array(String)}}"""

@@ -23,7 +23,7 @@ from watchpost_collector.page.filter_bar import FilterBar
 from watchpost_collector.page.filters import PAGE_ROWS, Filters, bind
 from watchpost_collector.page.reading import Reader, Row, find_window, read_choices
 from watchpost_collector.page.trace_list import read_page
-from watchpost_collector.trouble import locate, summarize
+from watchpost_collector.trouble import describe
 
 REFRESH_S = 10.0
 DIMENSIONS = (
@@ -83,8 +83,7 @@ class TracesPage:
             try:
                 found = await asyncio.to_thread(read_traces, self._reader, filters)
             except Exception as error:  # the engine's own words quote what users wrote
-                told, place = summarize(error), locate(error)
-                log.warning("the traces could not be read: %s at %s", told, place)
+                log.warning("the traces could not be read: %s", describe(error))
                 self._fresh.text = "reading failed, see the server's log"
                 self._fresh.classes(add="stale")
             else:

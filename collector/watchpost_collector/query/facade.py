@@ -21,9 +21,9 @@ from urllib.parse import parse_qsl
 from uuid import uuid4
 
 from watchpost.errors import CollectorError, Full
-from watchpost_collector.access.keys import Keys
-from watchpost_collector.access.origin import Receive, Scope, Send
-from watchpost_collector.asgi import read_body
+from watchpost.serving.asgi import read_body
+from watchpost.serving.keys import Keys
+from watchpost.serving.origin import Receive, Scope, Send
 from watchpost_collector.query.gate import MAXIMUM_QUERY_BYTES
 from watchpost_collector.query.reader import Answer, Reader
 from watchpost_collector.query.session import DATABASE, QueryFailed, Refused

@@ -16,9 +16,9 @@ from urllib.parse import parse_qs
 from watchpost.errors import BadPayload, Full
 from watchpost.scores.feedback import FEEDBACK_PATH, MOST_TOKEN, Ticket, read_token
 from watchpost.scores.score import MOST_COMMENT, Score
-from watchpost_collector.access.keys import KEYLESS, Grant, Keys, digest_secret, read_secret
-from watchpost_collector.access.origin import Receive, Scope, Send
-from watchpost_collector.asgi import read_body
+from watchpost.serving.asgi import read_body
+from watchpost.serving.keys import KEYLESS, Grant, Keys, digest_secret, read_secret
+from watchpost.serving.origin import Receive, Scope, Send
 from watchpost_collector.intake.admission import Parcel
 from watchpost_collector.intake.reception import Reception
 from watchpost_collector.otlp.refusal import (

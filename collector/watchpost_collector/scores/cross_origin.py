@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from urllib.parse import urlsplit
 
-from watchpost_collector.access.keys import is_loopback
-from watchpost_collector.access.origin import is_same_origin
+from watchpost.serving.keys import is_loopback
+from watchpost.serving.origin import is_same_origin
 
 _DAY_S = 86_400
 

@@ -21,7 +21,7 @@ from watchpost_collector.store.estimates import Estimates
 from watchpost_collector.store.prices.book import PriceBook
 from watchpost_collector.store.prices.in_force import Unpriced
 from watchpost_collector.store.priority import put_merges_last
-from watchpost_collector.trouble import locate, summarize
+from watchpost_collector.trouble import describe
 
 log = logging.getLogger(__name__)
 
@@ -148,7 +148,6 @@ class Upkeep:
         try:
             work()
         except Exception as error:  # the store may be away; the next round finds the same work
-            told, place = summarize(error), locate(error)
-            log.warning("store upkeep failed, and is tried again: %s at %s", told, place)
+            log.warning("store upkeep failed, and is tried again: %s", describe(error))
             return False
         return True
