@@ -31,7 +31,7 @@ def make_model(folder: Path, *, width: int = 16, threshold: float = 0.5) -> Path
     tokenizer.normalizer = normalizers.Lowercase()
     tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
     tokenizer.save(str(folder / TOKENIZER))
-    export_graph(_make_weights(vocabulary), 2, folder / GRAPH)
+    export_graph(_make_weights(vocabulary), 2, 1, folder / GRAPH)
     heads = {
         name: {
             "labels": list(columns),

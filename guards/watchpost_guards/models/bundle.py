@@ -65,10 +65,10 @@ class Bundle:
         return content
 
 
-def find_folder() -> Path:
-    """Where the models lie: the setting's folder, or the one inside the package."""
+def find_folder(part: str = "text") -> Path:
+    """Where a part of the models lies: in the setting's folder, or in the one of the package."""
     given = os.environ.get(SETTING)
-    return Path(given) if given else Path(str(files(__package__))) / "weights"
+    return (Path(given) if given else Path(str(files("watchpost_guards"))) / "weights") / part
 
 
 def open_bundle(folder: Path) -> Bundle:

@@ -1,13 +1,15 @@
 """A text as a person reads it: look-alike letters, hidden marks and spaced letters undone.
 
-What is folded is only what the models are shown; places in it are not places in the text. It
-does not know which models read it. Everything here takes time linear in the text.
+What is folded is only what the models are shown; every place in it is known in the text as well.
+It does not know which models read it. Everything here takes time linear in the text.
 """
 
 import re
 import unicodedata
+from collections.abc import Callable
+from os.path import commonprefix
 
-from watchpost.screening.disguise import read_disguises
+from watchpost.screening.disguise import Reading, read_disguises
 
 # Letters of other scripts that look like a Latin one; NFKC leaves them as they are.
 _LOOKALIKES = str.maketrans(
@@ -24,22 +26,23 @@ _TAGS = re.compile("[\U000e0020-\U000e007e]+")
 _SPACED = re.compile(r"(?<!\w)\w(?:([ .\-_*])\w)(?:\1\w){3,}(?!\w)")
 _MIXED = re.compile(r"[A-Za-z][\u0370-\u03ff\u0400-\u04ff]|[\u0370-\u03ff\u0400-\u04ff][A-Za-z]")
 _WIDE_GAP = re.compile(r" {2,}")
+# What is not ASCII, with the letter before it: a mark may belong to that letter.
+_FOREIGN = re.compile(r"[\x00-\x7f]?[^\x00-\x7f]+")
 # A decoded stretch is worth a reading of its own when it holds at least this many letters.
 _FEWEST_LETTERS = 12
 
 
-def fold(text: str) -> str:
-    """The text without its disguise of letters."""
+def fold(text: str) -> Reading:
+    """The text without its disguise of letters, and where each part of it came from."""
     if text.isascii():
-        return _join_spaced(text)
-    plain = _TAGS.sub(lambda run: "".join(chr(ord(c) - 0xE0000) for c in run[0]), text)
-    # Half a pair of surrogates is no character; tokenizers refuse the text that holds one.
-    plain = _HALF.sub("\ufffd", plain)
-    plain = unicodedata.normalize("NFKC", _UNSEEN.sub("", plain))
-    if _MIXED.search(plain):
+        return _rewrite(text, _SPACED, _join)
+    foreign = _rewrite(text, _FOREIGN, _fold_run)
+    if _MIXED.search(foreign.text):
         # Only where scripts are mixed inside a word: Russian and Greek prose stays what it is.
-        plain = plain.translate(_LOOKALIKES)
-    return _join_spaced(plain)
+        plain = foreign.text.translate(_LOOKALIKES)
+        foreign = Reading(plain, foreign.marks, foreign.origins)
+    joined = _rewrite(foreign.text, _SPACED, _join)
+    return _chain(foreign, joined) if len(joined.marks) > 1 else foreign
 
 
 def read_encoded(text: str) -> list[tuple[tuple[int, int], str]]:
@@ -56,9 +59,47 @@ def _is_prose(text: str) -> bool:
     return letters >= _FEWEST_LETTERS and letters >= 0.8 * len(text) and " " in text.strip()
 
 
-def _join_spaced(text: str) -> str:
-    return _SPACED.sub(_join, text)
+def _fold_run(match: "re.Match[str]") -> str:
+    plain = _TAGS.sub(lambda run: "".join(chr(ord(c) - 0xE0000) for c in run[0]), match[0])
+    # Half a pair of surrogates is no character; tokenizers refuse the text that holds one.
+    plain = _HALF.sub("\ufffd", plain)
+    return unicodedata.normalize("NFKC", _UNSEEN.sub("", plain))
 
 
 def _join(match: "re.Match[str]") -> str:
     return "".join(match[0].split(match[1]))
+
+
+def _rewrite(
+    text: str, pattern: "re.Pattern[str]", change: "Callable[[re.Match[str]], str]"
+) -> Reading:
+    """Every match replaced; inside a replacement, characters follow one another at even steps."""
+    pieces: list[str] = []
+    marks, origins = [0], [0]
+    length = position = 0
+    for match in pattern.finditer(text):
+        changed = change(match)
+        if changed == match[0]:
+            continue
+        start = match.start() + len(commonprefix((match[0], changed)))
+        changed = changed[start - match.start() :]
+        pieces += (text[position:start], changed)
+        length += start - position
+        wide = match.end() - start
+        for number in range(len(changed)):
+            marks.append(length + number)
+            origins.append(start + number * wide // len(changed))
+        length += len(changed)
+        position = match.end()
+        marks.append(length)
+        origins.append(position)
+    pieces.append(text[position:])
+    return Reading("".join(pieces), tuple(marks), tuple(origins))
+
+
+def _chain(outer: Reading, inner: Reading) -> Reading:
+    """A reading of a reading as one of the text itself, character by character."""
+    marks = range(len(inner.text))
+    origins = [outer.locate(*inner.locate(mark, mark + 1))[0] for mark in marks]
+    last = outer.locate(*inner.locate(marks[-1], marks[-1] + 1))[1]
+    return Reading(inner.text, (*marks, len(inner.text)), (*origins, last))

@@ -1,17 +1,18 @@
 """One text read once by the shared encoder, for every guard that asks about it.
 
 The first guard to ask pays; the others of the same check wait for that reading or find it among
-the last ones, kept under a digest of the text so that no text is. It does not know what a head's
-numbers lead to.
+the last ones, kept under a digest of the text so that no text is. Who builds on the frozen layers
+gets their output beside it. It does not know what a head's numbers lead to.
 """
 
 import hashlib
 import threading
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from functools import cache
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,10 +20,14 @@ from watchpost_guards.models.bundle import GRAPH, TOKENIZER, Bundle, Head, open_
 from watchpost_guards.models.windows import Window, see
 
 if TYPE_CHECKING:
+    import numpy
+    from numpy.typing import NDArray
     from onnxruntime import InferenceSession
     from tokenizers import Tokenizer
 
 REMEMBERED_READINGS = 256
+# Of the states below the heads, so many bytes are remembered: about 300 windows of 128 tokens.
+REMEMBERED_STATES = 32 << 20
 # Windows that go through the encoder together: more gain nothing on a few cores.
 _BATCH = 8
 _THREADS = 2
@@ -40,6 +45,14 @@ class Reading:
         return max(row[column] for row in self.logits)
 
 
+@dataclass(frozen=True, slots=True)
+class SeenWindow:
+    """One window with the frozen layers' output for it: a row of 16-bit floats for each token."""
+
+    window: Window
+    states: "NDArray[numpy.float16]"
+
+
 class Reader:
     """A loaded model and its last readings. Loads on `warm` or at the first text; thread-safe."""
 
@@ -48,6 +61,8 @@ class Reader:
         self._loading = threading.Lock()
         self._loaded: tuple[Tokenizer, InferenceSession] | None = None
         self._readings: OrderedDict[bytes, Future[Reading]] = OrderedDict()
+        self._states: OrderedDict[bytes, tuple[SeenWindow, ...]] = OrderedDict()
+        self._held = 0
         self._lock = threading.Lock()
 
     def head(self, name: str) -> Head | None:
@@ -60,7 +75,7 @@ class Reader:
 
     def read(self, text: str) -> Reading:
         """Read a text, or give the reading another guard asked for. Raises what loading raises."""
-        key = hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()
+        key = _digest(text)
         with self._lock:
             pending = self._readings.get(key)
             is_mine = pending is None
@@ -72,23 +87,58 @@ class Reader:
                 self._readings.move_to_end(key)
         if is_mine:
             try:
-                pending.set_result(self._read(text))
+                pending.set_result(self._read(key, text))
             except BaseException as error:
                 with self._lock:
                     self._readings.pop(key, None)
                 pending.set_exception(error)
         return pending.result()
 
-    def _read(self, text: str) -> Reading:
-        tokenizer, session = self._load()
-        places, windows = [], []
-        for place, window in see(tokenizer, text, self.bundle.width):
-            places.append(place)
-            windows.append(window)
-        logits: list[tuple[float, ...]] = []
-        for start in range(0, len(windows), _BATCH):
-            logits += _run(session, windows[start : start + _BATCH])
+    def read_states(self, text: str) -> Iterator[SeenWindow]:
+        """Every window of a text with its tokens' places and their states, in order.
+
+        What `read` saw of the text is given again where it is still held; a text whose states are
+        more than what is held is read window by window anew. Raises what loading raises.
+        """
+        self.read(text)
+        with self._lock:
+            held = self._states.get(_digest(text))
+        if held is not None:
+            yield from held
+        else:
+            for seen, _ in self._see(text):
+                yield seen
+
+    def _read(self, key: bytes, text: str) -> Reading:
+        places, logits = [], []
+        kept: list[SeenWindow] | None = []
+        size = 0
+        for seen, row in self._see(text):
+            places.append((seen.window.start, seen.window.end))
+            logits.append(row)
+            size += seen.states.nbytes
+            if kept is not None and size <= REMEMBERED_STATES:
+                kept.append(seen)
+            else:
+                kept = None
+        if kept is not None:
+            self._hold(key, tuple(kept), size)
         return Reading(tuple(places), tuple(logits))
+
+    def _hold(self, key: bytes, states: tuple[SeenWindow, ...], size: int) -> None:
+        with self._lock:
+            if key not in self._states:
+                self._states[key] = states
+                self._held += size
+            while self._held > REMEMBERED_STATES or len(self._states) > REMEMBERED_READINGS:
+                _, dropped = self._states.popitem(last=False)
+                self._held -= sum(seen.states.nbytes for seen in dropped)
+
+    def _see(self, text: str) -> Iterator[tuple[SeenWindow, tuple[float, ...]]]:
+        tokenizer, session = self._load()
+        windows = see(tokenizer, text, self.bundle.width)
+        while batch := list(islice(windows, _BATCH)):
+            yield from _run(session, batch)
 
     def _load(self) -> "tuple[Tokenizer, InferenceSession]":
         with self._loading:
@@ -120,7 +170,9 @@ def _load(bundle: Bundle) -> "tuple[Tokenizer, InferenceSession]":
     return Tokenizer.from_buffer(bundle.read_file(TOKENIZER)), session
 
 
-def _run(session: "InferenceSession", windows: Sequence[Window]) -> list[tuple[float, ...]]:
+def _run(
+    session: "InferenceSession", windows: Sequence[Window]
+) -> Iterator[tuple[SeenWindow, tuple[float, ...]]]:
     import numpy
 
     longest = max(len(window.ids) for window in windows)
@@ -129,5 +181,11 @@ def _run(session: "InferenceSession", windows: Sequence[Window]) -> list[tuple[f
     for row, window in enumerate(windows):
         ids[row, : len(window.ids)] = window.ids
         mask[row, : len(window.ids)] = 1
-    answer: Any = session.run(["logits"], {"input_ids": ids, "attention_mask": mask})[0]
-    return [tuple(row) for row in answer.tolist()]
+    answer: Any = session.run(["logits", "states"], {"input_ids": ids, "attention_mask": mask})
+    for window, logits, states in zip(windows, answer[0].tolist(), answer[1], strict=True):
+        kept = states[: len(window.ids)].astype(numpy.float16)
+        yield SeenWindow(window, kept), tuple(logits)
+
+
+def _digest(text: str) -> bytes:
+    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()

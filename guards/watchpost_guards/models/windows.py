@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from watchpost.screening.disguise import Reading
 from watchpost_guards.models.folding import fold, read_encoded
 
 if TYPE_CHECKING:
@@ -23,24 +24,34 @@ _PIECE_OVERLAP = 200
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """Token ids with the encoder's own marks at both ends, and the characters they stand for."""
+    """Token ids with the encoder's own marks at both ends, and the characters each stands for.
+
+    `places` runs beside `ids`; the marks stand for nothing, at the border of the text they mark.
+    """
 
     ids: tuple[int, ...]
-    start: int
-    end: int
+    places: tuple[tuple[int, int], ...]
+
+    @property
+    def start(self) -> int:
+        """The first character that is read."""
+        return self.places[0][0]
+
+    @property
+    def end(self) -> int:
+        """The place behind the last character that is read."""
+        return self.places[-1][1]
 
 
-def see(
-    tokenizer: "Tokenizer", text: str, width: int = WIDTH
-) -> Iterator[tuple[tuple[int, int], Window]]:
-    """The windows of a text and of what is hidden in it, each with its place in the text."""
+def see(tokenizer: "Tokenizer", text: str, width: int = WIDTH) -> Iterator[Window]:
+    """The windows of a text and of what is hidden in it, each with its places in the text."""
     plain = fold(text)
-    for window in cut_windows(tokenizer, plain, width):
-        # A folded text has other places; the whole of it is the honest one.
-        yield (window.start, window.end) if plain == text else (0, len(text)), window
+    for window in cut_windows(tokenizer, plain.text, width):
+        yield window if plain.text == text else _move(window, plain)
     for place, inner in read_encoded(text):
         for window in cut_windows(tokenizer, inner, width):
-            yield place, window
+            # What was decoded has no finer place than the whole it was decoded from.
+            yield Window(window.ids, (place,) * len(window.ids))
 
 
 def cut_windows(tokenizer: "Tokenizer", text: str, width: int = WIDTH) -> Iterator[Window]:
@@ -50,9 +61,22 @@ def cut_windows(tokenizer: "Tokenizer", text: str, width: int = WIDTH) -> Iterat
     for ids, offsets in _read_pieces(tokenizer, text):
         for begin, end in _spans(len(ids), width - 2):
             is_empty = False
-            yield Window((first, *ids[begin:end], last), offsets[begin][0], offsets[end - 1][1])
+            inner = offsets[begin:end]
+            before, behind = inner[0][0], inner[-1][1]
+            yield Window(
+                (first, *ids[begin:end], last), ((before, before), *inner, (behind, behind))
+            )
     if is_empty:
-        yield Window((first, last), 0, len(text))
+        yield Window((first, last), ((0, 0), (len(text), len(text))))
+
+
+def _move(window: Window, plain: Reading) -> Window:
+    """A window of a reading as one of the text that was read."""
+    inner = [
+        plain.locate(start, end) if start < end else (0, 0) for start, end in window.places[1:-1]
+    ]
+    before, behind = (inner[0][0], inner[-1][1]) if inner else (0, 0)
+    return Window(window.ids, ((before, before), *inner, (behind, behind)))
 
 
 def _marks(tokenizer: "Tokenizer") -> tuple[int, int]:

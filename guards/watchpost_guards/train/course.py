@@ -103,7 +103,7 @@ def _learn(
     )
     fit(encoder, states, targets, weights, plan, tell)
     weights_by_name = {name: held.numpy() for name, held in encoder.state_dict().items()}
-    export_graph(weights_by_name, encoder.heads, course.out / GRAPH)
+    export_graph(weights_by_name, encoder.heads, course.frozen, course.out / GRAPH)
 
 
 def _aim(

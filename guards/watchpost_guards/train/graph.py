@@ -24,10 +24,13 @@ _OPSET = 20
 _EPSILON = 1e-12
 
 
-def export_graph(weights: Weights, heads: int, path: Path) -> None:
-    """Write the encoder, with `heads` attention heads a layer, and its columns, quantised."""
+def export_graph(weights: Weights, heads: int, frozen: int, path: Path) -> None:
+    """Write the encoder, with `heads` attention heads a layer, and its columns, quantised.
+
+    The output of the first `frozen` layers is an output of the graph as well, `states`.
+    """
     graph = _Graph(weights)
-    _write_encoder(graph, heads)
+    _write_encoder(graph, heads, frozen)
     with tempfile.TemporaryDirectory() as folder:
         plain = Path(folder) / "plain.onnx"
         onnx.save(graph.finish(len(weights["bias"])), str(plain))
@@ -47,6 +50,7 @@ class _Graph:
 
     def __init__(self, weights: Weights) -> None:
         self.weights = weights
+        self.size = len(weights["norm.weight"])
         self.nodes: list[onnx.NodeProto] = []
         self.held: list[onnx.TensorProto] = []
         self.names: list[str] = []
@@ -66,8 +70,15 @@ class _Graph:
             helper.make_tensor_value_info(name, TensorProto.INT64, ["windows", "tokens"])
             for name in ("input_ids", "attention_mask")
         ]
-        answer = helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["windows", columns])
-        graph = helper.make_graph(self.nodes, "watchpost", whole, [answer], self.held)
+        shapes: dict[str, list[str | int | None]] = {
+            "logits": ["windows", columns],
+            "states": ["windows", "tokens", self.size],
+        }
+        answers = [
+            helper.make_tensor_value_info(name, TensorProto.FLOAT, shape)
+            for name, shape in shapes.items()
+        ]
+        graph = helper.make_graph(self.nodes, "watchpost", whole, answers, self.held)
         opsets = [helper.make_opsetid("", _OPSET), helper.make_opsetid("com.microsoft", 1)]
         model = helper.make_model(graph, opset_imports=opsets, producer_name="watchpost")
         model.ir_version = 10
@@ -75,7 +86,7 @@ class _Graph:
         return model
 
 
-def _write_encoder(graph: _Graph, heads: int) -> None:
+def _write_encoder(graph: _Graph, heads: int, frozen: int) -> None:
     graph.hold("words", graph.weights["words.weight"])
     graph.hold("positions", graph.weights["positions.weight"])
     for number, name in enumerate(("zero", "one", "two")):
@@ -91,12 +102,14 @@ def _write_encoder(graph: _Graph, heads: int) -> None:
     while f"layers.{number}.mixed.weight" in graph.weights:
         states = _write_layer(graph, f"layers.{number}", heads, states)
         number += 1
+        if number == frozen:
+            graph.add("Identity", "states", states)
     _write_heads(graph, states)
 
 
 def _write_layer(graph: _Graph, name: str, heads: int, states: str) -> str:
     parts = _multiply(graph, f"{name}.mixed", states)
-    graph.hold(f"{name}.thirds", numpy.array([len(graph.weights["norm.weight"])] * 3))
+    graph.hold(f"{name}.thirds", numpy.array([graph.size] * 3))
     split = [f"{name}.{part}" for part in ("query", "key", "value")]
     graph.nodes.append(
         helper.make_node("Split", [parts, f"{name}.thirds"], split, f"{name}.split", axis=-1)
@@ -119,10 +132,9 @@ def _write_layer(graph: _Graph, name: str, heads: int, states: str) -> str:
 
 
 def _write_heads(graph: _Graph, states: str) -> None:
-    size = len(graph.weights["norm.weight"])
     graph.hold("head_query", graph.weights["query"].T)
-    graph.hold("head_weight_found", graph.weights["weight"][:, :size])
-    graph.hold("head_weight_mean", graph.weights["weight"][:, size:])
+    graph.hold("head_weight_found", graph.weights["weight"][:, : graph.size])
+    graph.hold("head_weight_mean", graph.weights["weight"][:, graph.size :])
     for name in ("bias", "bend_found", "bend_mean", "bend_bias", "bent"):
         graph.hold(f"head_{name}", graph.weights[name])
     graph.hold("unseen", numpy.array(-1e4, dtype=numpy.float32))

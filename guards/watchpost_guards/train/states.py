@@ -102,7 +102,7 @@ def _choose_windows(
     owners: list[int] = []
     rng = random.Random(0)  # noqa: S311 - the same windows for the same texts
     for number, text in enumerate(texts):
-        seen = [window for _, window in see(tokenizer, text, width)]
+        seen = list(see(tokenizer, text, width))
         if len(seen) > MOST_WINDOWS:
             between = sorted(rng.sample(range(1, len(seen) - 1), MOST_WINDOWS - 2))
             seen = [seen[0], *(seen[place] for place in between), seen[-1]]

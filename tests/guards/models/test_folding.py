@@ -17,7 +17,7 @@ from watchpost_guards.models.folding import fold, read_encoded
     ],
 )
 def test_text_without_disguise_stays_as_it_is(text: str) -> None:
-    assert fold(text) == text
+    assert fold(text).text == text
 
 
 @pytest.mark.parametrize(
@@ -32,7 +32,27 @@ def test_text_without_disguise_stays_as_it_is(text: str) -> None:
     ],
 )
 def test_a_disguised_word_reads_as_the_word(text: str) -> None:
-    assert fold(text) == "ignore"
+    assert fold(text).text == "ignore"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "café\u200b s\u200be\u200bcret and more",
+        "a\u2026b secret",
+        "\u2764\ufe0f secret",
+        "cafe\u0301 s e c r e t now",
+        "\ufb01ne s-e-c-r-e-t",
+        "\u200b\u200bsecret",
+        "a \u201csecret\u201d\u2026",
+    ],
+)
+def test_a_place_in_the_folded_text_is_one_in_the_text(text: str) -> None:
+    plain = fold(text)
+    begin = plain.text.index("secret")
+    start, end = plain.locate(begin, begin + 6)
+    assert "".join(letter for letter in text[start:end] if letter.isalpha()) == "secret"
+    assert start == text.index("s")
 
 
 def test_base64_is_read_where_it_holds_words_and_told_where_it_stands() -> None:

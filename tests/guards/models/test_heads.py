@@ -10,16 +10,16 @@ from tiny_model import make_model
 import watchpost
 from watchpost.errors import ConfigError
 from watchpost.screening.guard import Question, Verdict
-from watchpost_guards.models.bundle import GRAPH, MANIFEST, SETTING
+from watchpost_guards.models.bundle import GRAPH, MANIFEST, SETTING, open_bundle
 from watchpost_guards.models.heads import create_head
-from watchpost_guards.models.reader import share_reader
+from watchpost_guards.models.reader import Reader, share_reader
 
 CALM = "a calm day by the sea "
 
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_model(tmp_path_factory.mktemp("model"))
+    return make_model(tmp_path_factory.mktemp("models") / "text")
 
 
 def ask(model: Path, guard: str, text: str) -> Verdict:
@@ -96,6 +96,29 @@ def test_guards_of_one_folder_share_the_reading_of_a_text(model: Path) -> None:
     assert all(reading is readings[0] for reading in readings)
 
 
+def test_whoever_builds_on_the_frozen_layers_gets_each_token_with_its_place(model: Path) -> None:
+    text = CALM * 9 + "the bo\u200bmb by the sea"
+    seen = list(share_reader(model).read_states(text))
+    assert len(seen) > 2
+    for part in seen:
+        assert part.states.shape == (len(part.window.ids), 16)
+        assert len(part.window.places) == len(part.window.ids)
+    words = {text[start:end] for part in seen for start, end in part.window.places}
+    assert words == {*CALM.split(), "bo\u200bmb", ""}
+
+
+@pytest.mark.parametrize("held", [0, 600, 1 << 20])
+def test_states_are_the_same_whether_they_are_still_held_or_not(
+    model: Path, monkeypatch: pytest.MonkeyPatch, held: int
+) -> None:
+    expected = [part.states.tolist() for part in share_reader(model).read_states(CALM * 9)]
+    monkeypatch.setattr("watchpost_guards.models.reader.REMEMBERED_STATES", held)
+    reader = Reader(open_bundle(model))
+    for text in ("a calm day", CALM * 9, "by the sea"):
+        reader.read(text)
+    assert [part.states.tolist() for part in reader.read_states(CALM * 9)] == expected
+
+
 def test_the_revision_changes_with_the_model(model: Path, tmp_path: Path) -> None:
     other = make_model(tmp_path / "other", threshold=0.7)
     again = make_model(tmp_path / "again")
@@ -138,6 +161,6 @@ def test_files_that_do_not_belong_together_are_refused(model: Path, tmp_path: Pa
 def test_a_policy_finds_the_guards_by_name_in_the_folder_of_the_setting(
     model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv(SETTING, str(model))
+    monkeypatch.setenv(SETTING, str(model.parent))
     policy = watchpost.Policy(block=["injection"], flag=["unsafe", "refusal"])
     assert [rule.guard.name for rule in policy.rules] == ["injection", "unsafe", "refusal"]
