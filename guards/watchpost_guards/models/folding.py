@@ -7,7 +7,6 @@ It does not know which models read it. Everything here takes time linear in the 
 import re
 import unicodedata
 from collections.abc import Callable
-from os.path import commonprefix
 
 from watchpost.screening.disguise import Reading, read_disguises
 
@@ -81,8 +80,10 @@ def _rewrite(
         changed = change(match)
         if changed == match[0]:
             continue
-        start = match.start() + len(commonprefix((match[0], changed)))
-        changed = changed[start - match.start() :]
+        # What a run begins with unchanged keeps its places.
+        pairs = enumerate(zip(match[0], changed, strict=False))
+        same = next((n for n, (a, b) in pairs if a != b), min(len(match[0]), len(changed)))
+        start, changed = match.start() + same, changed[same:]
         pieces += (text[position:start], changed)
         length += start - position
         wide = match.end() - start
