@@ -20,6 +20,7 @@ from opentelemetry.trace import SpanKind
 from watchpost import attributes as names
 from watchpost.deferred import defer
 from watchpost.errors import Blocked, GuardUnavailable, WatchpostError
+from watchpost.inquiry import Asked, read_asked
 from watchpost.masking.vault import Vault, find_vault
 from watchpost.origin import find_origin
 from watchpost.prompts.filled import prefer_filled
@@ -53,7 +54,7 @@ class Call:
     __slots__ = (
         *("body", "chunks", "context", "held_characters", "held_ns", "policy", "provider"),
         *("retries", "rulings", "runtime", "scope", "server", "span", "streaming", "vault"),
-        *("_answer", "_blocked", "_ended", "_error_type"),
+        *("_answer", "_asked", "_blocked", "_ended", "_error_type"),
         *("_first_ns", "_http_status", "_kept", "_name", "_origin", "_result", "_started_ns"),
         *("_stream_end", "_unread", "_weight"),
     )
@@ -83,6 +84,7 @@ class Call:
         self._kept: dict[str, Any] = {}
         self._result: Result | None = None
         self._answer: Any = None
+        self._asked: Asked | None = None
         self._unread: Any = None
         self._first_ns = 0
         self._error_type = ""
@@ -157,9 +159,17 @@ class Call:
         from watchpost.screening.guard import Question
 
         model = str(self.body.get("model", ""))
+        if direction == "input":
+            return [Question(text, direction, model) for text in texts]
         scope = self.scope if direction == "output" else None
         sources = scope.sources_here() if scope is not None else ()
-        return [Question(text, direction, model, sources) for text in texts]
+        if self._asked is None:  # A stream asks about its texts many times.
+            self._asked = read_asked(self.provider, self._kept or snapshot(self.body)[0])
+        asked = self._asked
+        return [
+            Question(text, direction, model, sources, prompt=asked.prompt, system=asked.system)
+            for text in texts
+        ]
 
     def apply_input(self, decision: Decision) -> None:
         """Put the decision's texts into what is sent. Raises Blocked or GuardUnavailable."""

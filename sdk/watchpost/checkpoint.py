@@ -7,17 +7,19 @@ own with its verdicts, and says nothing of the text. It does not know what becom
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from opentelemetry import context as otel
 
 from watchpost import attributes as names
 from watchpost.errors import ConfigError
+from watchpost.inquiry import place_tokens
 from watchpost.runtime import SHIELD, active
 from watchpost.scope import Scope, current_scope, find_policy, make_settings
 from watchpost.screening.decision import Decision, verdict_attributes
-from watchpost.screening.guard import DIRECTIONS, Direction, Question
+from watchpost.screening.guard import DIRECTIONS, Direction, Question, TokenScore
 from watchpost.screening.screen import screen_all, screen_off_loop
 
 if TYPE_CHECKING:
@@ -31,16 +33,24 @@ def screen(
     stage: Direction = "input",
     context: Sequence[str] = (),
     model: str | None = None,
+    prompt: str | None = None,
+    system: str | None = None,
+    logprobs: Iterable[tuple[str, float]] = (),
+    samples: Sequence[str] = (),
 ) -> Decision:
     """What a policy's guards make of a text: read `.text`, which raises Blocked where nothing may.
 
     `policy` defaults to that of the functions around, then to the configured one. `stage` says what
     the text is: "input", "output", "document", "tool_argument" or "tool_result"; `context` holds
-    the documents it is to be checked against, by default those retrieved here. `.action`,
-    `.verdicts` and `.fallback` tell the rest; a guard that fails never raises here. Takes as long
-    as the guards do: a coroutine awaits `ascreen`. Raises ConfigError where there is no policy.
+    the documents it is to be checked against, by default those retrieved here. Of an answer can
+    be told, too: the `prompt` it answers, the `system` prompt, its tokens as (token, natural
+    log-probability) in `logprobs`, and other `samples` of the same answer. `.action`, `.verdicts`
+    and `.fallback` tell the rest; a guard that fails never raises here. Takes as long as the guards
+    do: a coroutine awaits `ascreen`. Raises ConfigError where there is no policy, or where
+    `logprobs` do not spell the text.
     """
-    policy, question, scope = _open(text, policy, stage, context, model)
+    told = _Told(stage, context, model, prompt, system, logprobs, samples)
+    policy, question, scope = _open(text, policy, told)
     try:
         decision = screen_all(policy, (question,))
     except BaseException as error:
@@ -57,9 +67,14 @@ async def ascreen(
     stage: Direction = "input",
     context: Sequence[str] = (),
     model: str | None = None,
+    prompt: str | None = None,
+    system: str | None = None,
+    logprobs: Iterable[tuple[str, float]] = (),
+    samples: Sequence[str] = (),
 ) -> Decision:
     """`screen`, its guards on a worker thread and not the event loop's."""
-    policy, question, scope = _open(text, policy, stage, context, model)
+    told = _Told(stage, context, model, prompt, system, logprobs, samples)
+    policy, question, scope = _open(text, policy, told)
     try:
         decision = await screen_off_loop(policy, (question,))
     except BaseException as error:
@@ -69,30 +84,58 @@ async def ascreen(
     return decision
 
 
-def _open(
-    text: str,
-    policy: Policy | None,
-    stage: Direction,
-    context: Sequence[str],
-    model: str | None,
-) -> tuple[Policy, Question, Scope | None]:
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """What is said of a text besides the text."""
+
+    stage: Direction
+    context: Sequence[str]
+    model: str | None
+    prompt: str | None
+    system: str | None
+    logprobs: Iterable[tuple[str, float]]
+    samples: Sequence[str]
+
+
+def _open(text: str, policy: Policy | None, told: _Told) -> tuple[Policy, Question, Scope | None]:
     if not isinstance(text, str):
         raise TypeError(f"a text is screened, not {type(text).__name__}: json.dumps it, say")
+    stage = told.stage
     if stage not in DIRECTIONS:
         raise ConfigError("screen(stage=...)", stage, f"say one of {', '.join(DIRECTIONS)}")
-    if isinstance(context, str):
-        raise ConfigError("screen(context=...)", "one text", "pass a list of texts")
+    for name, texts in (("context", told.context), ("samples", told.samples)):
+        if isinstance(texts, str):
+            raise ConfigError(f"screen({name}=...)", "one text", "pass a list of texts")
     settings = make_settings(f"screen {stage}", names.GUARD, policy)
     found = policy or find_policy(otel.get_current()) or active().policy
     if found is None:
         cure = "pass a watchpost.Policy, or configure one"
         raise ConfigError("screen(policy=...)", policy, cure)
     around = current_scope()
-    sources = tuple(context) or (around.sources_here() if around is not None else ())
+    sources = tuple(told.context) or (around.sources_here() if around is not None else ())
+    question = Question(
+        text,
+        stage,
+        told.model,
+        sources,
+        prompt=told.prompt,
+        system=told.system,
+        tokens=_place(text, told.logprobs),
+        samples=tuple(told.samples),
+    )
     scope = None
     with SHIELD:
         scope = Scope(settings)
-    return found, Question(text, stage, model, sources), scope
+    return found, question, scope
+
+
+def _place(text: str, logprobs: Iterable[tuple[str, float]]) -> tuple[TokenScore, ...]:
+    tokens = [(str(token), float(logprob)) for token, logprob in logprobs]
+    placed = place_tokens(text, tokens)
+    if tokens and not placed:
+        cure = "pass all tokens of the text, in order, as (token, log-probability)"
+        raise ConfigError("screen(logprobs=...)", f"{len(tokens)} tokens", cure)
+    return placed
 
 
 def _close(

@@ -5,11 +5,23 @@ where a text came from; anything with a `name` and a `check` is a guard, no base
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, Protocol, get_args, runtime_checkable
 
 Direction = Literal["input", "output", "document", "tool_argument", "tool_result"]
 DIRECTIONS: tuple[Direction, ...] = get_args(Direction)
+
+
+@dataclass(frozen=True, slots=True)
+class TokenScore:
+    """One token of an answer: its characters `start` to `end` (exclusive) in the text, how likely.
+
+    `logprob` is the natural logarithm of the probability the model gave it.
+    """
+
+    start: int
+    end: int
+    logprob: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,12 +32,22 @@ class Question:
     or what else it is: a retrieved "document", a "tool_argument" before the tool runs, or a
     "tool_result" before the model reads it. `model` is the provider's model name where it is
     known. `context` holds the documents an answer is to be checked against.
+
+    The rest is known of answers, where their call tells it: `prompt` is what the model was asked
+    last, `system` its system prompt, `tokens` the answer's tokens with their log-probabilities in
+    order, and `samples` are the other answers to the same request. Like the text itself these are
+    content: they go into no log, and into no message to a guard elsewhere that does not ask for
+    them.
     """
 
     text: str
     direction: Direction = "input"
     model: str | None = None
     context: tuple[str, ...] = ()
+    prompt: str | None = field(default=None, kw_only=True, repr=False)
+    system: str | None = field(default=None, kw_only=True, repr=False)
+    tokens: tuple[TokenScore, ...] = field(default=(), kw_only=True, repr=False)
+    samples: tuple[str, ...] = field(default=(), kw_only=True, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,12 +86,12 @@ class Guard(Protocol):
     """Anything that judges a text.
 
     A guard may also carry any of these, all optional: `pure = True` (the verdict depends on the
-    text alone, so it may be remembered), `remote = True` (it waits on a network, so it gets
-    threads of its own, a deadline and a circuit breaker), `whole = True` (it judges the request's
-    texts together, not one by one), `locates = True` (its findings say where, so what it finds in
-    disguise is found too), `reach` (the longest stretch of text, in characters, that can decide a
-    finding; without it a stream is held whole) and `warm()` (loads what the first check would
-    otherwise wait for).
+    text alone and nothing else of the question, so it may be remembered), `remote = True` (it waits
+    on a network, so it gets threads of its own, a deadline and a circuit breaker), `whole = True`
+    (it judges the request's texts together, not one by one), `locates = True` (its findings say
+    where, so what it finds in disguise is found too), `reach` (the longest stretch of text, in
+    characters, that can decide a finding; without it a stream is held whole) and `warm()` (loads
+    what the first check would otherwise wait for).
     """
 
     @property

@@ -198,7 +198,8 @@ def _ask_all(rules: Sequence[Rule], questions: Sequence[Question]) -> list[list[
     whole = questions
     if len(questions) > 1 and any(map(_is_whole, rules)):
         joined = "\n".join(question.text for question in questions)
-        whole = (replace(questions[0], text=joined),)
+        # How sure the model was of one text says nothing of where it stands among the others.
+        whole = (replace(questions[0], text=joined, tokens=(), samples=()),)
     asked = [whole if _is_whole(rule) else questions for rule in rules]
     errands = {
         index: Errand(rule.guard, asked[index], rule.deadline_s, look_through)
