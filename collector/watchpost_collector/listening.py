@@ -11,10 +11,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 import uvicorn
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from watchpost.errors import ConfigError
 from watchpost.serving.origin import App
-from watchpost_collector.intake.patience import PatientProtocol
+from watchpost.serving.patience import Patience
 from watchpost_collector.settings import ServerSettings
 
 # Seconds for requests under way when the server stops.
@@ -30,6 +31,10 @@ class Urls:
     query: str
     page: str
     grpc: str = ""
+
+
+class PatientProtocol(Patience, HttpToolsProtocol):
+    """A connection that does not wait for ever."""
 
 
 class Listener(uvicorn.Server):

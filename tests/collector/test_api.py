@@ -19,7 +19,7 @@ import pytest
 from otlp_signals import Logs
 from store_segments import NOON_NS, make_call, name_segment, pack_segment
 
-from watchpost_collector.access.keys import Keys, parse_keys
+from watchpost.serving.keys import Keys, parse_keys
 from watchpost_collector.api import answers
 from watchpost_collector.api.application import Api
 from watchpost_collector.otlp.envelope import Letter, frame_head

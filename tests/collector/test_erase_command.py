@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from running_server import RunningServer
 
-from watchpost_collector.access.keys import parse_keys
+from watchpost.serving.keys import parse_keys
 from watchpost_collector.command import main
 from watchpost_collector.erasure.application import ErasureApp
 from watchpost_collector.erasure.eraser import Eraser

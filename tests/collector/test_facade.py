@@ -19,7 +19,7 @@ import pytest
 import uvicorn
 from clickhouse_connect.driver.exceptions import DatabaseError
 
-from watchpost_collector.access.keys import Keys, parse_keys
+from watchpost.serving.keys import Keys, parse_keys
 from watchpost_collector.query.facade import Facade
 from watchpost_collector.query.reader import Reader
 from watchpost_collector.query.session import Limits

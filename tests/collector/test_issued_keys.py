@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from watchpost.errors import ConfigError
+from watchpost.serving.keys import Grant, Keys, parse_keys
 from watchpost_collector.access.issued_keys import FILE_NAME, KeyFile, issue_key, revoke_key
-from watchpost_collector.access.keys import Grant, Keys, parse_keys
 
 
 def test_an_issued_secret_grants_its_scope_in_its_project(tmp_path: Path) -> None:

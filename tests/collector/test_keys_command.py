@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from watchpost.errors import ConfigError
+from watchpost.serving.keys import Grant
 from watchpost_collector.access.issued_keys import KeyFile
-from watchpost_collector.access.keys import Grant
 from watchpost_collector.command import main
 from watchpost_collector.command.keys import read_expiry
 

@@ -10,8 +10,8 @@ import pytest
 from store_segments import make_call, name_segment, pack_segment
 
 from watchpost.errors import CollectorError
+from watchpost.serving.keys import Keys
 from watchpost_collector.access.issued_keys import KeyFile, issue_key, revoke_key
-from watchpost_collector.access.keys import Keys
 from watchpost_collector.page.application import KeyedReader
 from watchpost_collector.page.reading import read_rows
 from watchpost_collector.query.reader import Reader

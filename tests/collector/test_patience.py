@@ -8,9 +8,10 @@ from contextlib import asynccontextmanager
 import pytest
 import uvicorn
 
-from watchpost_collector.access.origin import Receive, Scope, Send
-from watchpost_collector.intake import patience
-from watchpost_collector.intake.patience import HEAD_BYTES, PatientProtocol
+from watchpost.serving import patience
+from watchpost.serving.origin import Receive, Scope, Send
+from watchpost.serving.patience import HEAD_BYTES
+from watchpost_collector.listening import PatientProtocol
 
 GET = b"GET / HTTP/1.1\r\nhost: localhost\r\n"
 

@@ -9,7 +9,7 @@ from price_cases import land_call, make_price
 from store_segments import name_segment
 
 from watchpost.errors import CollectorError
-from watchpost_collector.access.keys import parse_keys
+from watchpost.serving.keys import parse_keys
 from watchpost_collector.context import Context
 from watchpost_collector.price_routes import PRICES_PREFIX, answer_prices
 from watchpost_collector.store.client import Store

@@ -12,7 +12,7 @@ import pytest
 from store_segments import name_segment
 
 from watchpost.errors import CollectorError
-from watchpost_collector.access.keys import Keys, parse_keys
+from watchpost.serving.keys import Keys, parse_keys
 from watchpost_collector.context import Context
 from watchpost_collector.prompt_routes import PROMPTS_PREFIX, PromptRoutes
 from watchpost_collector.store.client import Store

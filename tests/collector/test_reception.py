@@ -8,7 +8,7 @@ import pytest
 from otlp_bodies import build_request
 
 from watchpost.errors import Full
-from watchpost_collector.access.keys import Keys
+from watchpost.serving.keys import Keys
 from watchpost_collector.counters import Counters
 from watchpost_collector.intake.admission import Parcel
 from watchpost_collector.intake.reception import Reception

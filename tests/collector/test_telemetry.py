@@ -12,10 +12,10 @@ from otlp_bodies import build_request
 from running_server import RunningServer
 
 from watchpost.errors import ConfigError
+from watchpost.serving.histogram import Histogram
+from watchpost.serving.readings import Reading, Sample
 from watchpost_collector import telemetry
 from watchpost_collector.context import Context
-from watchpost_collector.histogram import Histogram
-from watchpost_collector.readings import Reading, Sample
 from watchpost_collector.settings import read_telemetry
 from watchpost_collector.telemetry import PROJECT, encode_readings, report_always
 

@@ -12,8 +12,8 @@ from hostile_statements import FAMILIES
 from ordinary_statements import ORDINARY
 
 from fuzz.parsers import Parser
-from watchpost_collector.access.keys import Keys
-from watchpost_collector.access.origin import Message, Scope
+from watchpost.serving.keys import Keys
+from watchpost.serving.origin import Message, Scope
 from watchpost_collector.intake.admission import Admission
 from watchpost_collector.otlp.envelope import frame_head
 from watchpost_collector.query.facade import Facade

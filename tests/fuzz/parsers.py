@@ -21,7 +21,7 @@ from backports import zstd
 from otlp_bodies import break_utf8, build_request
 
 from watchpost.errors import WatchpostError
-from watchpost_collector.access.keys import parse_keys, read_secret
+from watchpost.serving.keys import parse_keys, read_secret
 from watchpost_collector.counters import Counters
 from watchpost_collector.importing.formats import read_line
 from watchpost_collector.importing.row import BadLine

@@ -8,8 +8,7 @@ file knows bytes and timers of one connection; it knows no request.
 from __future__ import annotations
 
 import asyncio
-
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from typing import Any
 
 HEAD_S, MESSAGE_S = 15.0, 90.0
 HEAD_BYTES = 64 << 10
@@ -17,11 +16,17 @@ HEAD_BYTES = 64 << 10
 _TOO_LARGE = b"HTTP/1.1 431 Request Header Fields Too Large\r\nconnection: close\r\n\r\n"
 
 
-class PatientProtocol(HttpToolsProtocol):
-    """An HTTP connection that is closed when its head takes too long, or is too large.
+class Patience(asyncio.Protocol):
+    """Closes an HTTP connection when its head takes too long, or is too large.
+
+    Written before uvicorn's protocol over httptools in the list of a class's bases.
 
     A head has HEAD_S seconds from the first byte (or the connection) on, a message MESSAGE_S.
     """
+
+    transport: Any
+    parser: Any
+    loop: asyncio.AbstractEventLoop
 
     _timer: asyncio.TimerHandle | None = None
     _head_bytes = 0
@@ -57,13 +62,13 @@ class PatientProtocol(HttpToolsProtocol):
         self._stop_waiting()
         if not self.parser.should_upgrade():
             self._wait(MESSAGE_S)
-        super().on_headers_complete()
+        super().on_headers_complete()  # type: ignore[misc]
 
     def on_message_complete(self) -> None:
         """The message is there; what comes next is another one's head."""
         self._in_message = False
         self._stop_waiting()
-        super().on_message_complete()
+        super().on_message_complete()  # type: ignore[misc]
 
     def _wait(self, seconds: float) -> None:
         self._timer = self.loop.call_later(seconds, self._hang_up)
