@@ -10,6 +10,8 @@ from typing import Literal, Protocol, get_args, runtime_checkable
 
 Direction = Literal["input", "output", "document", "tool_argument", "tool_result"]
 DIRECTIONS: tuple[Direction, ...] = get_args(Direction)
+NOT_CHECKABLE = "not_checkable"
+"""The label of a verdict that says: nothing was found because there was nothing to go by."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +67,8 @@ class Verdict:
     """What one guard said about one text.
 
     `tripped` and `failed` are two things: a guard that could not answer did not find the text
-    safe. `probability` is between 0 and 1; a rule that is certain says 1.0 or 0.0. `findings`
+    safe. One that has nothing to judge by says so with the label `NOT_CHECKABLE` (see `abstain`).
+    `probability` is between 0 and 1; a rule that is certain says 1.0 or 0.0. `findings`
     carry places and never text. `revision` changes whenever the guard could answer differently.
     """
 
@@ -124,6 +127,23 @@ def settle(
         tripped=worst is not None and probability >= threshold,
         duration_ms=duration_ms,
         findings=tuple(sorted(findings, key=lambda finding: (finding.start, finding.end))),
+        revision=revision,
+        reason=reason,
+    )
+
+
+def abstain(
+    guard: str, reason: str, *, threshold: float, revision: str, duration_ms: float
+) -> Verdict:
+    """The verdict of a guard that lacks what it judges by, as an answer without its sources.
+
+    It never trips, and is no failure: asking again would not help. `reason` says what is missing.
+    """
+    return Verdict(
+        guard=guard,
+        label=NOT_CHECKABLE,
+        threshold=threshold,
+        duration_ms=duration_ms,
         revision=revision,
         reason=reason,
     )

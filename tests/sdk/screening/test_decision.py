@@ -16,7 +16,7 @@ from watchpost.screening.decision import (
     merge_spans,
     verdict_attributes,
 )
-from watchpost.screening.guard import Finding, Question
+from watchpost.screening.guard import Finding, Question, abstain
 
 
 class Named:
@@ -150,6 +150,17 @@ def test_the_policys_threshold_overrides_the_guards() -> None:
     untripped = Verdict("r", "WORD", 0.6, threshold=0.9, findings=(unsure,))
     loose = Policy(redact=(Named("r"),), thresholds={"r": 0.5})
     assert decide(loose, ASKED, [untripped]).action == "redact"
+
+
+@pytest.mark.parametrize("on_failure", ["open", "closed"])
+def test_what_cannot_be_checked_passes_and_is_recorded_as_such(on_failure: str) -> None:
+    policy = Policy(block=(Named("b"),), on_failure={"b": on_failure}, thresholds={"b": 0.0})
+    verdict = abstain("b", "no sources", threshold=0.5, revision="3", duration_ms=1.0)
+    decision = decide(policy, ASKED, [verdict])
+    assert decision.action == "allow"
+    found = verdict_attributes(decision.rulings[0])
+    assert found["watchpost.guard.label"] == "not_checkable"
+    assert (found["watchpost.guard.tripped"], found["watchpost.guard.failed"]) == (False, False)
 
 
 def test_the_texts_of_a_request_share_one_ruling_a_guard() -> None:
