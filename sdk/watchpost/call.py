@@ -20,7 +20,7 @@ from opentelemetry.trace import SpanKind
 from watchpost import attributes as names
 from watchpost.deferred import defer
 from watchpost.errors import Blocked, GuardUnavailable, WatchpostError
-from watchpost.inquiry import Asked, read_asked
+from watchpost.inquiry import Asked, add_certainty, read_asked
 from watchpost.masking.vault import Vault, find_vault
 from watchpost.origin import find_origin
 from watchpost.prompts.filled import prefer_filled
@@ -146,11 +146,13 @@ class Call:
 
     def ask_result(self, result: Any) -> Sequence[Question]:
         """The texts that came back at once."""
-        return self._ask("output", lambda visit: self.provider.visit_result(result, visit))
+        asked = self._ask("output", lambda visit: self.provider.visit_result(result, visit))
+        return add_certainty(self.provider, asked, [result], is_stream=False)
 
     def ask_stream(self) -> Sequence[Question]:
         """The texts that came back in chunks, each whole."""
-        return self._ask("output", lambda visit: self.provider.visit_stream(self.chunks, visit))
+        asked = self._ask("output", lambda visit: self.provider.visit_stream(self.chunks, visit))
+        return add_certainty(self.provider, asked, self.chunks, is_stream=True)
 
     def make_questions(
         self, texts: Sequence[str], direction: Direction = "output"
@@ -161,8 +163,7 @@ class Call:
         model = str(self.body.get("model", ""))
         if direction == "input":
             return [Question(text, direction, model) for text in texts]
-        scope = self.scope if direction == "output" else None
-        sources = scope.sources_here() if scope is not None else ()
+        sources = self.scope.sources_here() if direction == "output" and self.scope else ()
         if self._asked is None:  # A stream asks about its texts many times.
             self._asked = read_asked(self.provider, self._kept or snapshot(self.body)[0])
         asked = self._asked

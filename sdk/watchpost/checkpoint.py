@@ -130,7 +130,7 @@ def _open(text: str, policy: Policy | None, told: _Told) -> tuple[Policy, Questi
 
 
 def _place(text: str, logprobs: Iterable[tuple[str, float]]) -> tuple[TokenScore, ...]:
-    tokens = [(str(token), float(logprob)) for token, logprob in logprobs]
+    tokens = [(token.encode("utf-8", "surrogatepass"), float(value)) for token, value in logprobs]
     placed = place_tokens(text, tokens)
     if tokens and not placed:
         cure = "pass all tokens of the text, in order, as (token, log-probability)"

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from watchpost.backlog import Backlog, Shown
 from watchpost.errors import GuardUnavailable, WatchpostError
+from watchpost.inquiry import add_certainty
 from watchpost.screening.decision import Decision, enforce, merge
 from watchpost.screening.policy import WITHHOLDING, Policy
 from watchpost.screening.window import find_reach, find_redacted, narrow
@@ -95,7 +96,8 @@ class HeldStream:
                 questions = call.ask_stream()
             else:
                 self.policy = narrow(self._policy, withholding=False)
-                questions = call.make_questions(backlog.texts)
+                asked = call.make_questions(backlog.texts)
+                questions = add_certainty(call.provider, asked, call.chunks, is_stream=True)
             if questions:
                 self._length = sum(len(question.text) for question in questions)
                 return questions

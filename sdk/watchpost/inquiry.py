@@ -6,19 +6,18 @@ client and runs no guard; what cannot be read is left out, as if nobody had told
 
 from __future__ import annotations
 
+from codecs import getincrementaldecoder
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from watchpost.providers.certainty import Token, read_tokens
 from watchpost.runtime import SHIELD
 
 if TYPE_CHECKING:
     from watchpost.providers.provider import Provider
     from watchpost.record import Part
-    from watchpost.screening.guard import TokenScore
-
-Token = tuple[str, float]
-"""A token as a model wrote it, and the natural logarithm of its probability."""
+    from watchpost.screening.guard import Question, TokenScore
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,18 +41,57 @@ def read_asked(provider: Provider, body: Mapping[str, Any]) -> Asked:
     return Asked()
 
 
+def add_certainty(
+    provider: Provider, questions: Sequence[Question], pieces: Sequence[Any], *, is_stream: bool
+) -> Sequence[Question]:
+    """The questions about a result, or a stream's chunks, with what it tells of its certainty."""
+    with SHIELD:
+        spelled = read_tokens(pieces)
+        answers = _read_answers(provider, pieces, is_stream) if len(questions) > 1 else []
+        if spelled or len(answers) > 1:
+            return [_add(question, spelled, answers) for question in questions]
+    return questions
+
+
 def place_tokens(text: str, tokens: Iterable[Token]) -> tuple[TokenScore, ...]:
-    """Where the tokens stand in a text; none where they do not spell it."""
+    """Where the tokens stand in a text; none where they do not spell it.
+
+    A token that ends inside a character has its place before it. What comes after the whole text,
+    as marks of its end do, is left out.
+    """
     from watchpost.screening.guard import TokenScore
 
     placed = []
     position = 0
+    decoder = getincrementaldecoder("utf-8")("replace")
     for token, logprob in tokens:
-        if not text.startswith(token, position):
+        if position == len(text):
+            break
+        spelled = decoder.decode(token)
+        if not text.startswith(spelled, position):
             return ()
-        placed.append(TokenScore(position, position + len(token), logprob))
-        position += len(token)
+        placed.append(TokenScore(position, position + len(spelled), logprob))
+        position += len(spelled)
     return tuple(placed) if position == len(text) else ()
+
+
+def _add(
+    question: Question, spelled: Sequence[Sequence[Token]], answers: Sequence[str]
+) -> Question:
+    text = question.text
+    placed = (place_tokens(text, tokens) for tokens in spelled)
+    tokens = next((found for found in placed if found), ())
+    others = list(answers) if text in answers else []
+    if others:
+        others.remove(text)
+    return replace(question, tokens=tokens, samples=tuple(others))
+
+
+def _read_answers(provider: Provider, pieces: Sequence[Any], is_stream: bool) -> list[str]:
+    """What each of several choices says."""
+    result = provider.read_stream(pieces) if is_stream else provider.read_result(pieces[0])
+    texts = (_join(message["parts"]) for message in result.messages)
+    return [text for text in texts if text]
 
 
 def _join(parts: Sequence[Part]) -> str | None:
