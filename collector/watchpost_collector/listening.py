@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from watchpost.errors import ConfigError
+from watchpost.serving.binding import bind, show_host
 from watchpost.serving.origin import App
 from watchpost.serving.patience import Patience
 from watchpost_collector.settings import ServerSettings
@@ -64,23 +64,6 @@ def configure(app: App) -> uvicorn.Config:
     )
 
 
-def bind(host: str, port: int, setting: str, *, listen: bool = True) -> socket.socket:
-    """A bound port; ConfigError names `setting` when somebody else has it."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    bound = socket.socket(family, socket.SOCK_STREAM)
-    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        bound.bind((host, port))
-        if listen:
-            bound.listen(1024)
-    except OSError as error:
-        bound.close()
-        cure = f"{error.strerror}; stop what uses it, or choose another (0 takes a free one)"
-        raise ConfigError(setting, f"{host}:{port}", cure) from error
-    bound.setblocking(False)
-    return bound
-
-
 def reserve(settings: ServerSettings) -> socket.socket | None:
     """The gRPC port, bound so that nobody else takes it before gRPC itself can listen there."""
     if settings.grpc_port is None:
@@ -92,9 +75,7 @@ def name_urls(
     settings: ServerSettings, sockets: list[socket.socket], grpc: socket.socket | None
 ) -> Urls:
     """Where the bound sockets are to be reached: the main port, the query port, gRPC."""
-    host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(settings.host, settings.host)  # noqa: S104
-    if ":" in host and not host.startswith("["):
-        host = f"[{host}]"
+    host = show_host(settings.host)
     named = [f"http://{host}:{bound.getsockname()[1]}" for bound in (*sockets, grpc) if bound]
     main, query, *more = named
     return Urls(otlp=main, query=query, page=main, grpc="".join(more))

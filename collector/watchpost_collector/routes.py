@@ -14,7 +14,7 @@ from importlib.metadata import version
 
 from watchpost.errors import Full
 from watchpost.scores.feedback import FEEDBACK_PATH
-from watchpost.serving.asgi import RETRY_S, send_json, wants_page
+from watchpost.serving.asgi import RETRY_S, send_json, send_text, wants_page
 from watchpost.serving.exposition import CONTENT_TYPE, render_readings
 from watchpost.serving.origin import App, Receive, Scope, Send
 from watchpost_collector.api.application import API_PREFIX, Api
@@ -132,14 +132,8 @@ async def _answer_metrics(context: Context, scope: Scope, send: Send) -> None:
         await send_json(send, 401, {"error": "a key that may read is needed"})
         return
     project = "" if grant.scope == "admin" else grant.project
-    body = render_readings(take_readings(context, project)).encode()
-    headers = [
-        (b"content-type", CONTENT_TYPE.encode()),
-        (b"content-length", str(len(body)).encode()),
-        (b"cache-control", b"no-store"),
-    ]
-    await send({"type": "http.response.start", "status": 200, "headers": headers})
-    await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else body})
+    told = render_readings(take_readings(context, project))
+    await send_text(send, CONTENT_TYPE, told, is_head=scope["method"] == "HEAD")
 
 
 async def _answer_status(context: Context, scope: Scope, send: Send) -> None:

@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from watchpost.errors import ConfigError
+from watchpost.serving.binding import bind
 from watchpost.serving.keys import Keys
 from watchpost.serving.origin import OriginGuard, Receive, Scope, Send, served_hosts
 from watchpost_collector.access.projects import watch_projects
@@ -35,7 +36,6 @@ from watchpost_collector.listening import (
     GRACE_S,
     Listener,
     Urls,
-    bind,
     configure,
     name_urls,
     reserve,

@@ -14,6 +14,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Sequence
 
 from watchpost.screening.breaker import Breaker
+from watchpost.screening.deadline import due
 from watchpost.screening.guard import Guard, Question, Verdict, fail
 
 THREADS_A_GUARD = 8
@@ -34,6 +35,7 @@ class Errand:
         self._guard = guard
         self._questions = questions
         self._deadline_s = deadline_s
+        self._due_s = time.monotonic() + deadline_s
         self._look = look
         self._is_remote = bool(getattr(guard, "remote", False))
         self._verdicts: list[Verdict | None] = [None] * len(questions)
@@ -93,7 +95,8 @@ class Errand:
                 return False
             self._asking.append(ticket)
         try:
-            verdict = self._look(self._guard, self._questions[index])
+            with due(self._due_s):
+                verdict = self._look(self._guard, self._questions[index])
         except BaseException as error:  # A guard may also leave by SystemExit: nobody is told then.
             verdict = fail(self._guard, type(error).__name__, 0.0)
         with self._lock:

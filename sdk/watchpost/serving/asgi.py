@@ -57,8 +57,21 @@ async def send_page(
     await _send_whole(send, status, page, typed, retry_after_s)
 
 
+async def send_text(send: Send, content_type: str, text: str, *, is_head: bool = False) -> None:
+    """Answer with a text of a type of its own; to a HEAD request without it."""
+    body = text.encode()
+    typed = [(b"content-type", content_type.encode())]
+    await _send_whole(send, 200, body, typed, 0, is_head=is_head)
+
+
 async def _send_whole(
-    send: Send, status: int, body: bytes, typed: Iterable[Header], retry_after_s: int
+    send: Send,
+    status: int,
+    body: bytes,
+    typed: Iterable[Header],
+    retry_after_s: int,
+    *,
+    is_head: bool = False,
 ) -> None:
     headers = [
         *typed,
@@ -68,4 +81,4 @@ async def _send_whole(
     if retry_after_s:
         headers.append((b"retry-after", str(retry_after_s).encode()))
     await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": body})
+    await send({"type": "http.response.body", "body": b"" if is_head else body})
