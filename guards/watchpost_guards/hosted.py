@@ -1,29 +1,35 @@
 """A guard that asks a guard service: the same question and verdict, over HTTP.
 
-A service that is away, slow or talks nonsense raises, and the caller's screening turns that into
-a failed verdict: a dead guard is not a safe text. It does not know how the service judges.
+A service that is away, slow, full or talks nonsense gives a failed verdict: a dead guard is not a
+safe text. How long it may take goes along with the question, so that the service does no work that
+nobody waits for. It does not know how the service judges.
 """
 
-import http.client
-import json
-import ssl
-import threading
+import math
+import time
+from collections.abc import Sequence
 from dataclasses import fields
-from typing import Any
-from urllib.parse import urlsplit
 
 from watchpost.errors import ConfigError
-from watchpost.screening.guard import Finding, Question, Verdict
+from watchpost.screening.deadline import remaining_s
+from watchpost.screening.guard import Finding, Question, Verdict, fail
+from watchpost_guards.wire import Answer, Line
 
 TIMEOUT_S = 5.0
-_KEPT_CONNECTIONS = 8
+DEADLINE_HEADER = "watchpost-deadline-ms"
+"""Milliseconds for which an answer is wanted, from when the request arrives."""
+BESIDE = ("context", "prompt", "system")
+"""What may be told beside the text, to a guard that asks for it."""
 _VERDICT_FIELDS = frozenset(field.name for field in fields(Verdict))
+_BUSY = 429
 
 
 class HostedGuard:
     """One guard of a service at `url`, asked with `key`. `timeout_s` bounds each wait.
 
-    `locates` says that its findings tell where, so that a blocking rule also masks spans.
+    `locates` says that its findings tell where, so that a blocking rule also masks spans. `tells`
+    lists what the service gets beside the text: of "context" (retrieved documents), "prompt" and
+    "system", what its guard needs; nothing else leaves.
     """
 
     remote = True
@@ -36,73 +42,44 @@ class HostedGuard:
         *,
         timeout_s: float = TIMEOUT_S,
         locates: bool = False,
+        tells: Sequence[str] = (),
     ) -> None:
-        parts = urlsplit(url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise ConfigError("HostedGuard(url)", url, "give a URL like http://127.0.0.1:4319")
+        if unknown := [name for name in tells if name not in BESIDE]:
+            raise ConfigError("HostedGuard(tells)", unknown, f"name some of {', '.join(BESIDE)}")
         self.name = guard
         self.locates = locates
-        self._scheme, self._host, self._port = parts.scheme, parts.hostname, parts.port
-        self._path = parts.path.rstrip("/") + "/v1/check"
+        self._tells = tuple(tells)
         self._timeout_s = timeout_s
-        self._headers = {"Content-Type": "application/json"}
-        if key:
-            self._headers["Authorization"] = f"Bearer {key}"
-        self._idle: list[http.client.HTTPConnection] = []
-        self._lock = threading.Lock()
+        self._line = Line("HostedGuard(url)", url, key, timeout_s)
 
     def check(self, question: Question) -> Verdict:
         """Ask the service. Raises OSError, HTTPException or ValueError when it gives no verdict."""
-        asked = {"text": question.text, "direction": question.direction, "guards": [self.name]}
+        began_s = time.perf_counter()
+        asked: dict[str, object] = {
+            "text": question.text,
+            "direction": question.direction,
+            "guards": [self.name],
+        }
         if question.model:
             asked["model"] = question.model
-        body = json.dumps(asked).encode()
-        with self._lock:
-            kept = self._idle.pop() if self._idle else None
-        if kept is not None:
-            try:
-                return self._ask(kept, body)
-            except (ConnectionError, http.client.HTTPException):
-                kept.close()  # It was closed while idle; a new one decides.
-        return self._ask(self._open(), body)
+        asked |= {name: told for name in self._tells if (told := getattr(question, name))}
+        left_ms = math.floor(remaining_s(self._timeout_s) * 1000)
+        answer = self._line.post("/v1/check", asked, {DEADLINE_HEADER: str(left_ms)})
+        if answer.status != 200:
+            # The status alone: what a service says of an error may quote the text.
+            spent_ms = (time.perf_counter() - began_s) * 1000
+            label = "busy" if answer.status == _BUSY else "error"
+            return fail(self, f"HTTP {answer.status}", spent_ms, label)
+        return _read_verdict(answer)
 
     def close(self) -> None:
         """Close what is kept open; a later check opens anew."""
-        with self._lock:
-            idle, self._idle = self._idle, []
-        for connection in idle:
-            connection.close()
-
-    def _ask(self, connection: http.client.HTTPConnection, body: bytes) -> Verdict:
-        try:
-            connection.request("POST", self._path, body=body, headers=self._headers)
-            response = connection.getresponse()
-            answer = response.read()
-        except BaseException:
-            connection.close()
-            raise
-        with self._lock:
-            keep = len(self._idle) < _KEPT_CONNECTIONS and not response.will_close
-            if keep:
-                self._idle.append(connection)
-        if not keep:
-            connection.close()
-        if response.status != 200:
-            raise http.client.HTTPException(f"HTTP {response.status}")
-        return _read_verdict(json.loads(answer))
-
-    def _open(self) -> http.client.HTTPConnection:
-        if self._scheme == "https":
-            context = ssl.create_default_context()
-            return http.client.HTTPSConnection(
-                self._host, self._port, timeout=self._timeout_s, context=context
-            )
-        return http.client.HTTPConnection(self._host, self._port, timeout=self._timeout_s)
+        self._line.close()
 
 
-def _read_verdict(answer: Any) -> Verdict:
+def _read_verdict(answer: Answer) -> Verdict:
     try:
-        (given,) = answer["verdicts"]
+        (given,) = answer.content["verdicts"]
         known = {name: value for name, value in given.items() if name in _VERDICT_FIELDS}
         known["findings"] = tuple(Finding(**finding) for finding in given.get("findings", ()))
         return Verdict(**known)

@@ -58,8 +58,8 @@ def cut_windows(tokenizer: "Tokenizer", text: str, width: int = WIDTH) -> Iterat
     """Every window of a text in order; one empty window for an empty text."""
     first, last = _marks(tokenizer)
     is_empty = True
-    for ids, offsets in _read_pieces(tokenizer, text):
-        for begin, end in _spans(len(ids), width - 2):
+    for ids, offsets in read_pieces(tokenizer, text):
+        for begin, end in spread(len(ids), width - 2):
             is_empty = False
             inner = offsets[begin:end]
             before, behind = inner[0][0], inner[-1][1]
@@ -87,9 +87,10 @@ def _marks(tokenizer: "Tokenizer") -> tuple[int, int]:
     return first, last
 
 
-def _read_pieces(
+def read_pieces(
     tokenizer: "Tokenizer", text: str
 ) -> Iterator[tuple[Sequence[int], Sequence[tuple[int, int]]]]:
+    """A text's token ids and their characters, a piece at a time, without the encoder's marks."""
     start = 0
     while start < len(text):
         end = min(len(text), start + _PIECE)
@@ -106,7 +107,8 @@ def _read_pieces(
         start = end - _PIECE_OVERLAP
 
 
-def _spans(count: int, width: int) -> Iterator[tuple[int, int]]:
+def spread(count: int, width: int) -> Iterator[tuple[int, int]]:
+    """Where windows of a width begin and end over so many tokens, neighbours overlapping."""
     begin = 0
     while begin + width < count:
         yield begin, begin + width

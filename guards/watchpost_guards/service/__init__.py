@@ -1,0 +1,1 @@
+"""Guards served over HTTP: many callers' texts in batches on one device."""

@@ -1,0 +1,119 @@
+"""A desk put together from what the operator chose: guards, device, limits.
+
+The same for a process of its own and for a replica of a cluster. torch is imported only when a
+model of the hub is wanted.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib.util import find_spec
+from pathlib import Path
+
+from watchpost.errors import ConfigError, MissingExtra
+from watchpost.screening.guard import Guard
+from watchpost_guards.service.batcher import Batcher
+from watchpost_guards.service.catalogue import Entry, load_catalogue
+from watchpost_guards.service.desk import Desk, Limits
+from watchpost_guards.service.embedded import EMBEDDED, open_embedded
+from watchpost_guards.service.generative import GenerativeGuard
+from watchpost_guards.service.meter import Meter
+from watchpost_guards.service.roster import Roster, refuse_replacement
+from watchpost_guards.service.schedule import Bounds
+
+DEVICES = "cpu, cuda or cuda:NUMBER"
+DTYPES = ("auto", "float32", "bfloat16")
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What a service is to have: `models` are `embedded` and names of the catalogue.
+
+    `guards` keeps of the embedded ones only these.
+    """
+
+    models: Sequence[str] = (EMBEDDED,)
+    guards: Sequence[str] = ()
+    catalogue: Path | None = None
+    device: str = "cpu"
+    dtype: str = "auto"
+    bounds: Bounds = field(default_factory=Bounds)
+    limits: Limits = field(default_factory=Limits)
+
+
+def open_desk(choice: Choice, say: Callable[[str], None]) -> Desk:
+    """The desk with its guards, models of the hub loaded; `Desk.open` warms them.
+
+    `say` gets a line for each embedded guard that is left out. Raises ConfigError for what cannot
+    be had, and MissingExtra without torch and transformers where a model needs them.
+    """
+    _check_device(choice.device)
+    entries = _find_entries(choice)
+    meter = Meter()
+    batcher = Batcher(choice.bounds, meter)
+    try:
+        loader = _Loader(entries, choice, batcher)
+        guards = _open_package_guards(choice, batcher, say) if EMBEDDED in choice.models else {}
+        for name in entries:
+            if name in guards:
+                raise ConfigError("--models", name, "an embedded guard has this name: rename it")
+            guards[name] = loader.load(name, "")
+    except BaseException:
+        batcher.close()
+        raise
+    return Desk(Roster(guards, loader.load), batcher, meter, choice.limits)
+
+
+class _Loader:
+    """Makes the guards of catalogue entries, at their own revision or another."""
+
+    def __init__(self, entries: Mapping[str, Entry], choice: Choice, batcher: Batcher) -> None:
+        self._entries = entries
+        self._choice = choice
+        self._batcher = batcher
+
+    def load(self, name: str, revision: str) -> Guard:
+        """The guard of an entry; '' is the revision it names itself."""
+        if name not in self._entries:
+            return refuse_replacement(name, revision)
+        entry = self._entries[name].at(revision) if revision else self._entries[name]
+        if entry.task == "generate":
+            return GenerativeGuard(entry)
+        missing = [package for package in ("torch", "transformers") if find_spec(package) is None]
+        if missing:
+            raise MissingExtra("gpu", f"the model {name!r} ({', '.join(missing)})")
+        from watchpost_guards.service.hub import HubModel, check_device
+        from watchpost_guards.service.judging import KINDS
+
+        check_device(self._choice.device)
+        model = HubModel(entry, self._choice.device, self._choice.dtype, self._batcher.widest)
+        return KINDS[entry.task](entry, model, self._batcher)
+
+
+def _find_entries(choice: Choice) -> dict[str, Entry]:
+    known = load_catalogue(choice.catalogue)
+    wanted = [name for name in choice.models if name != EMBEDDED]
+    if strangers := [name for name in wanted if name not in known]:
+        offered = ", ".join((EMBEDDED, *known))
+        raise ConfigError("--models", ",".join(strangers), f"name some of: {offered}")
+    return {name: known[name] for name in wanted}
+
+
+def _open_package_guards(
+    choice: Choice, batcher: Batcher, say: Callable[[str], None]
+) -> dict[str, Guard]:
+    guards, absent = open_embedded(batcher)
+    if choice.guards:
+        for name in choice.guards:
+            if name not in guards:
+                cure = absent.get(name) or f"name some of: {', '.join(guards)}"
+                raise ConfigError("--guards", name, cure)
+        return {name: guards[name] for name in choice.guards}
+    for name, reason in absent.items():
+        say(f"without {name}: {reason}")
+    return guards
+
+
+def _check_device(device: str) -> None:
+    kind, _, number = device.partition(":")
+    if device != "cpu" and not (kind == "cuda" and (not number or number.isdigit())):
+        raise ConfigError("--device", device, f"say {DEVICES}")
