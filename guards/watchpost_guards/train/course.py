@@ -1,12 +1,14 @@
 """One training from data to a folder the run time reads: split, learn, export, calibrate, measure.
 
 Whole sets can be kept apart as other domains; of the rest a share of groups is held out. What is
-calibrated and measured is the exported 8-bit model, read as at run time, no window left out. It
-does not know how a graph is written or a probability fitted.
+calibrated and measured is the exported 8-bit model, read as at run time, no window left out. A run
+can go on from what another learned. It does not know how a graph is written, or probabilities fit.
 """
 
 import hashlib
 import json
+import random
+import tempfile
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -17,20 +19,26 @@ import torch
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
+from watchpost_guards.harness.measures import measure_auc
 from watchpost_guards.models.bundle import FORMAT, GRAPH, MANIFEST, TOKENIZER, open_bundle
 from watchpost_guards.models.reader import Reader
 from watchpost_guards.models.windows import WIDTH
 from watchpost_guards.train.calibrating import Calibration, calibrate_head, weigh
-from watchpost_guards.train.card import Judged, write_card
-from watchpost_guards.train.encoder import load_encoder
+from watchpost_guards.train.card import Cost, Judged, write_card
+from watchpost_guards.train.encoder import Encoder, load_encoder
 from watchpost_guards.train.fitting import Plan, fit
 from watchpost_guards.train.generated import generate
 from watchpost_guards.train.graph import export_graph
+from watchpost_guards.train.natural import read_natural
 from watchpost_guards.train.records import COLUMNS, Example, is_held_out, read_examples
 from watchpost_guards.train.states import compute_states
 
 CARD = "model_card.md"
-_HELD_OUT_PERCENT = 15
+LEARNED = "learned.pt"
+"""What a run learned at full precision, in its cache: another one can go on from there."""
+_HELD_OUT_PERCENT = 8
+# Texts of each held-out set that are read at full precision too, to see what 8 bits cost.
+_COMPARED = 80
 # What a head may cost: the share of harmless held-out texts that trip; refusals go by best F1.
 _WANTED_FPR: dict[str, float | None] = {"unsafe": 0.03, "injection": 0.01, "refusal": None}
 # What kind of harm matters less than whether there is any.
@@ -45,6 +53,8 @@ class Course:
     base: Path
     out: Path
     cache: Path
+    start: Path | None
+    appendix: Path | None
     apart: frozenset[str]
     generated: int
     layers: int
@@ -58,18 +68,22 @@ class Course:
 
 def run_course(course: Course, tell: Callable[[str], None]) -> None:
     """Train and write the folder. Raises ConfigError for data that cannot be used."""
-    examples = [*read_examples(course.data), *generate(course.generated, course.seed)]
+    rng = random.Random(course.seed)  # noqa: S311 - data, not a secret
+    natural = read_natural(course.data, rng)
+    made = generate(course.generated, course.seed, natural)
+    examples = sorted([*read_examples(course.data), *made], key=lambda example: example.source)
     kept = [e for e in examples if e.source in course.apart or is_held_out(e, _HELD_OUT_PERCENT)]
     away = set(map(id, kept))
     learned = [example for example in examples if id(example) not in away]
     tell(f"{len(learned)} texts to learn from, {len(kept)} kept from it")
     course.out.mkdir(parents=True, exist_ok=True)
-    _learn(course, examples, [id(example) not in away for example in examples], tell)
-    _describe(course.out, {})
+    encoder = _learn(course, examples, [id(example) not in away for example in examples], tell)
+    _export(course, encoder, course.out, is_plain=False)
     logits = _judge(course.out, kept, tell)
     calibrations = _calibrate(course, kept, logits)
     _describe(course.out, calibrations)
-    (course.out / CARD).write_text(_card(course, learned, kept, logits, calibrations))
+    costs = _compare(course, encoder, kept, logits, tell)
+    (course.out / CARD).write_text(_card(course, learned, kept, logits, calibrations, costs))
     tell(f"written: {course.out}, revision {open_bundle(course.out).revision}")
 
 
@@ -83,27 +97,43 @@ def _learn(
     examples: Sequence[Example],
     is_learned: Sequence[bool],
     tell: Callable[[str], None],
-) -> None:
+) -> Encoder:
     torch.manual_seed(course.seed)
     torch.set_num_threads(course.threads)
     columns = all_columns()
     encoder = load_encoder(course.base, len(columns), course.layers)
-    tokenizer = Tokenizer.from_file(str(course.base / TOKENIZER))
-    # Whoever made the file may have it pad or cut; windows are cut here.
-    tokenizer.no_padding()
-    tokenizer.no_truncation()
-    tokenizer.save(str(course.out / TOKENIZER))
+    if course.start:
+        encoder.load_state_dict(torch.load(course.start, weights_only=True))
+    tokenizer = _read_tokenizer(course.base)
+    sets: dict[str, list[str]] = {}
+    for example in examples:
+        sets.setdefault(example.source, []).append(example.text)
     # The states of all texts, learned from or not: another split finds them in the cache.
-    texts = [example.text for example in examples]
-    states = compute_states(encoder, tokenizer, texts, course.frozen, course.cache, WIDTH)
+    states = compute_states(encoder, tokenizer, sets, course.frozen, course.cache, WIDTH)
     tell(f"{len(states.owners)} windows, {len(states.tokens)} tokens")
     targets, weights = _aim(examples, is_learned, columns)
     plan = Plan(
         frozen=course.frozen, epochs=course.epochs, minutes=course.minutes, seed=course.seed
     )
     fit(encoder, states, targets, weights, plan, tell)
-    weights_by_name = {name: held.numpy() for name, held in encoder.state_dict().items()}
-    export_graph(weights_by_name, encoder.heads, course.frozen, course.out / GRAPH)
+    torch.save(encoder.state_dict(), course.cache / LEARNED)
+    return encoder
+
+
+def _read_tokenizer(base: Path) -> Tokenizer:
+    tokenizer = Tokenizer.from_file(str(base / TOKENIZER))
+    # Whoever made the file may have it pad or cut; windows are cut here.
+    tokenizer.no_padding()
+    tokenizer.no_truncation()
+    return tokenizer
+
+
+def _export(course: Course, encoder: Encoder, folder: Path, *, is_plain: bool) -> None:
+    _read_tokenizer(course.base).save(str(folder / TOKENIZER))
+    weights = {name: held.numpy() for name, held in encoder.state_dict().items()}
+    path = folder / GRAPH
+    export_graph(weights, encoder.heads, course.frozen, path, is_plain=is_plain)
+    _describe(folder, {})
 
 
 def _aim(
@@ -135,6 +165,35 @@ def _judge(
         if number % 1000 == 999:
             tell(f"{number + 1} of {len(examples)} judged")
     return numpy.array(rows)
+
+
+def _compare(
+    course: Course,
+    encoder: Encoder,
+    kept: Sequence[Example],
+    logits: NDArray[numpy.float64],
+    tell: Callable[[str], None],
+) -> list[Cost]:
+    """What 8 bits cost: the same texts read at full precision."""
+    seen: Counter[str] = Counter()
+    rows = []
+    for number, example in enumerate(kept):
+        seen[example.source] += 1
+        if seen[example.source] <= _COMPARED:
+            rows.append(number)
+    compared = [kept[row] for row in rows]
+    with tempfile.TemporaryDirectory() as folder:
+        _export(course, encoder, Path(folder), is_plain=True)
+        plain = _judge(Path(folder), compared, tell)
+    first, costs = 0, []
+    for head, kinds in COLUMNS.items():
+        column = f"{head}/{head}"
+        known = [place for place, example in enumerate(compared) if column in example.labels]
+        positive = numpy.array([compared[place].labels[column] > 0.5 for place in known])
+        areas = [measure_auc(part[known, first], positive) for part in (logits[rows], plain)]
+        costs.append(Cost(head, len(known), *(area or 0.0 for area in areas)))
+        first += len(kinds)
+    return costs
 
 
 def _calibrate(
@@ -177,6 +236,7 @@ def _card(
     kept: Sequence[Example],
     logits: NDArray[numpy.float64],
     calibrations: dict[str, Calibration],
+    costs: Sequence[Cost],
 ) -> str:
     bundle = open_bundle(course.out)
     judged = []
@@ -193,4 +253,6 @@ def _card(
         ),
         learned=Counter(example.source for example in learned),
         apart=course.apart,
+        costs=costs,
+        appendix=course.appendix.read_text() if course.appendix else "",
     )

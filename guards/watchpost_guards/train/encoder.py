@@ -17,6 +17,8 @@ from torch.nn import functional
 
 BENDS = 64
 """Curved features that all columns share, beside the straight ones each has of its own."""
+DROP = 0.1
+"""The share of a learning layer's output that is left out at random while it learns."""
 
 
 class Layer(nn.Module):
@@ -41,9 +43,9 @@ class Layer(nn.Module):
             query, key, value, attn_mask=mask[:, None, None, :]
         )
         joined = self.joined(seen.transpose(1, 2).reshape(batch, length, size))
-        states = self.norm(states + joined)
+        states = self.norm(states + functional.dropout(joined, DROP, self.training))
         inner = self.narrow(functional.gelu(self.wide(states)))
-        return self.norm_out(states + inner)
+        return self.norm_out(states + functional.dropout(inner, DROP, self.training))
 
 
 class Encoder(nn.Module):

@@ -24,13 +24,19 @@ _OPSET = 20
 _EPSILON = 1e-12
 
 
-def export_graph(weights: Weights, heads: int, frozen: int, path: Path) -> None:
+def export_graph(
+    weights: Weights, heads: int, frozen: int, path: Path, *, is_plain: bool = False
+) -> None:
     """Write the encoder, with `heads` attention heads a layer, and its columns, quantised.
 
-    The output of the first `frozen` layers is an output of the graph as well, `states`.
+    The output of the first `frozen` layers is an output of the graph as well, `states`. `is_plain`
+    leaves the weights at full precision.
     """
     graph = _Graph(weights)
     _write_encoder(graph, heads, frozen)
+    if is_plain:
+        onnx.save(graph.finish(len(weights["bias"])), str(path))
+        return
     with tempfile.TemporaryDirectory() as folder:
         plain = Path(folder) / "plain.onnx"
         onnx.save(graph.finish(len(weights["bias"])), str(plain))

@@ -6,7 +6,7 @@ not know what is learned from them.
 """
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -42,7 +42,8 @@ _MODERATION = {
     "V2": "violence",
 }
 # Harmful requests and models' answers are no attempts to take a model over.
-_NO_ATTACK = {f"injection/{column}": 0.0 for column in COLUMNS["injection"]}
+NO_ATTACK = {f"injection/{column}": 0.0 for column in COLUMNS["injection"]}
+NO_HARM = {f"unsafe/{column}": 0.0 for column in COLUMNS["unsafe"]}
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +71,8 @@ def read_examples(folder: Path) -> list[Example]:
             for _, record in read_records(path):
                 example = _READERS[task](record, source)
                 found.setdefault((example.text, task), example)
+    for example in _read_prompts(folder / "refusal"):
+        found.setdefault((example.text, "prompt"), example)
     if not found:
         raise ConfigError("--data", str(folder), "name a folder of unsafe/, injection/, refusal/")
     return list(found.values())
@@ -87,11 +90,11 @@ def _read_unsafe(record: Mapping[str, Any], source: str) -> Example:
         column = f"unsafe/{_MODERATION[letter]}"
         labels[column] = max(float(value), labels.get(column, 0.0))
     if record["label"] == 0:
-        labels |= {f"unsafe/{column}": 0.0 for column in COLUMNS["unsafe"]}
+        labels |= NO_HARM
     elif source in ("unsafe/mitre", "unsafe/interpreter_abuse"):
         labels["unsafe/illicit"] = 1.0
     group = str(record.get("functionality", ""))
-    return Example(record["text"], labels | _NO_ATTACK, source, group)
+    return Example(record["text"], labels | NO_ATTACK, source, group)
 
 
 def _read_injection(record: Mapping[str, Any], source: str) -> Example:
@@ -99,14 +102,30 @@ def _read_injection(record: Mapping[str, Any], source: str) -> Example:
     kind = "indirect" if source.endswith("indirect") else "direct"
     labels = {"injection/injection": label, f"injection/{kind}": label}
     if not label:
-        labels |= _NO_ATTACK
+        labels |= NO_ATTACK | NO_HARM
     return Example(record["text"], labels, source, str(record.get("attack") or ""))
 
 
 def _read_refusal(record: Mapping[str, Any], source: str) -> Example:
-    labels = {"refusal/refusal": float(record["label"])} | _NO_ATTACK
+    labels = {"refusal/refusal": float(record["label"])} | NO_ATTACK
+    if record["label"]:
+        labels |= NO_HARM
     # The prompt is the group, whichever model answered it.
     return Example(record["reply"], labels, source, str(record.get("prompt", "")))
+
+
+def _read_prompts(folder: Path) -> Iterator[Example]:
+    """What was asked in the sets of replies: no attack, and harmless where most models answered."""
+    refused: dict[tuple[str, str], list[float]] = {}
+    for path in sorted(folder.glob("*.jsonl*")):
+        family = path.name.partition(".")[0].partition("_")[0]
+        for _, record in read_records(path):
+            if record.get("prompt"):
+                refused.setdefault((family, record["prompt"]), []).append(float(record["label"]))
+    for (family, prompt), labels in refused.items():
+        is_harmless = len(labels) > 1 and sum(labels) < len(labels) / 2
+        known = NO_ATTACK | (NO_HARM if is_harmless else {})
+        yield Example(prompt, known, f"refusal/prompts_{family}", prompt)
 
 
 _READERS = {"unsafe": _read_unsafe, "injection": _read_injection, "refusal": _read_refusal}

@@ -6,7 +6,7 @@ few of their windows only, which the caller is told. It does not know labels.
 
 import hashlib
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
 # Windows of one text that are learned from: its beginning, its end, and some between.
-MOST_WINDOWS = 5
+MOST_WINDOWS = 3
 _BATCH_TOKENS = 8192
 
 
@@ -45,19 +45,43 @@ class States:
 def compute_states(
     encoder: Encoder,
     tokenizer: "Tokenizer",
+    sets: Mapping[str, Sequence[str]],
+    layers: int,
+    cache: Path,
+    width: int,
+) -> States:
+    """The states above the first `layers` layers of every set's texts, numbered through in order.
+
+    Each set has a file of its own in the cache: one that is as it was is not computed again.
+    """
+    encoder.eval()
+    cache.mkdir(parents=True, exist_ok=True)
+    tokens, lengths, owners = [], [], []
+    count = 0
+    for texts in sets.values():
+        of_set = _compute_set(encoder, tokenizer, texts, layers, cache, width)
+        tokens.append(of_set.tokens)
+        lengths.append(of_set.starts.diff())
+        owners.append(of_set.owners + count)
+        count += len(texts)
+    starts = torch.cat([torch.zeros(1, dtype=torch.long), torch.cat(lengths).cumsum(0)])
+    return States(torch.cat(tokens), starts, torch.cat(owners))
+
+
+def _compute_set(
+    encoder: Encoder,
+    tokenizer: "Tokenizer",
     texts: Sequence[str],
     layers: int,
     cache: Path,
     width: int,
 ) -> States:
-    """The states above the first `layers` layers, from the cache where they are there."""
     digest = hashlib.blake2b(digest_size=12)
     for text in texts:
         digest.update(text.encode("utf-8", "surrogatepass") + b"\0")
     kept = cache / f"states-{layers}-{width}-{digest.hexdigest()}.pt"
     if kept.exists():
-        tokens, starts, owners = torch.load(kept, weights_only=True)
-        return States(tokens, starts, owners)
+        return States(*torch.load(kept, weights_only=True))
     windows, owners = _choose_windows(tokenizer, texts, width)
     lengths = torch.tensor([len(window.ids) for window in windows])
     starts = torch.cat([torch.zeros(1, dtype=torch.long), lengths.cumsum(0)])
@@ -69,7 +93,6 @@ def compute_states(
             above = encoder.climb(encoder.embed(ids), mask, 0, layers).to(torch.bfloat16)
             for row, number in enumerate(batch):
                 tokens[starts[number] : starts[number + 1]] = above[row, : lengths[number]]
-    cache.mkdir(parents=True, exist_ok=True)
     torch.save((tokens, starts, torch.tensor(owners)), kept)
     return States(tokens, starts, torch.tensor(owners))
 

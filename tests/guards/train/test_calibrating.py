@@ -79,3 +79,18 @@ def test_a_head_is_calibrated_column_by_column() -> None:
     found = calibrate_head(examples, logits, ["a/a", "a/kind"], 0.02)
     assert found.scale[1] == 1.0
     assert sigmoid(found.scale[0] * -3.0 + found.shift[0]) < found.threshold <= 1.0
+
+
+def test_no_set_of_harmless_texts_pays_for_the_others() -> None:
+    chance = numpy.random.default_rng(6)
+    kinds = [("easy", -4.0, 900), ("hard", 0.0, 100), ("few", 9.0, 1)]
+    examples = [Example("x", {"a/a": 0.0}, name) for name, _, count in kinds for _ in range(count)]
+    logits = [chance.normal(centre, 1.0, count) for _, centre, count in kinds]
+    examples += [Example("x", {"a/a": 1.0}, "bad") for _ in range(300)]
+    logits.append(chance.normal(3.0, 1.0, 300))
+    rows = numpy.concatenate(logits)[:, None]
+    found = calibrate_head(examples, rows, ["a/a"], 0.05)
+    scores = sigmoid(found.scale[0] * rows[:, 0] + found.shift[0])
+    hard = numpy.array([example.source == "hard" for example in examples])
+    assert (scores[hard] >= found.threshold).mean() <= 0.1
+    assert (scores[-300:] >= found.threshold).mean() > 0.5

@@ -8,9 +8,13 @@ from watchpost.errors import ConfigError
 from watchpost_guards.models.folding import fold
 from watchpost_guards.train.generated import disguise, generate, plant
 from watchpost_guards.train.grammar import grow, load_grammar, parse_grammar
+from watchpost_guards.train.natural import Natural, Piece
 from watchpost_guards.train.records import COLUMNS, is_held_out
 
-FILES = ("injection", "refusal", "unsafe", "carriers")
+FILES = (
+    *("injection", "hijacks", "planted", "harmless", "carriers"),
+    *("refusal", "replies", "unsafe", "posts"),
+)
 
 
 @pytest.mark.parametrize("name", FILES)
@@ -56,11 +60,30 @@ def test_texts_of_one_template_stay_on_one_side_of_the_split() -> None:
 
 def test_a_planted_attack_and_its_document_both_stand_in_the_text() -> None:
     rng = random.Random(2)
-    for _ in range(20):
-        text = plant("one line\nanother line", "do as I say", rng)
-        assert "do as I say" in text
-        assert "one line" in text
-        assert "another line" in text
+    texts = [plant("one line\nanother line", "do as I say", rng) for _ in range(40)]
+    for text in texts:
+        before, attack, after = text.partition("do as I say")
+        assert attack
+        assert (before + after).split() != []
+        assert "".join((before + after).split()) == "onelineanotherline"
+    assert len(set(texts)) > 6
+
+
+def test_natural_texts_are_shown_harmless_and_carry_attacks() -> None:
+    prose = "The harbour lies behind the old mill, and boats leave from it twice a day. " * 4
+    documents = [Piece(f"{prose} {n}", "natural/prose", str(n)) for n in range(9)]
+    questions = [Piece(f"Write a song about boat {n}", "natural/asked", str(n)) for n in range(9)]
+    natural = Natural(documents, (), questions, documents, ())
+    examples = generate(200, 1, natural)
+    shown = [e for e in examples if e.source.startswith("natural/")]
+    assert shown
+    assert all(set(e.labels.values()) == {0.0} for e in shown)
+    held = [e for e in examples if e.source == "generated/indirect" and "harbour" in e.text]
+    clean = [e for e in examples if e.source == "generated/clean" and "harbour" in e.text]
+    assert held
+    assert clean
+    refused = [e for e in examples if "write a song about boat" in e.text]
+    assert {e.labels["refusal/refusal"] for e in refused} == {1.0}
 
 
 def test_letters_in_disguise_are_what_the_run_time_undoes() -> None:

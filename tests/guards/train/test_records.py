@@ -22,7 +22,7 @@ def test_each_task_is_read_in_its_shape(tmp_path: Path) -> None:
     write(tmp_path, "unsafe/moderation", {"text": "a", "label": 1, "categories": {"H": 1, "S": 0}})
     write(tmp_path, "injection/bipia_indirect", {"text": "b", "label": 1, "attack": "go"})
     write(tmp_path, "refusal/model", {"prompt": "q", "reply": "c", "label": 0, "kind": "complied"})
-    unsafe, injection, refusal = read_examples(tmp_path)
+    unsafe, injection, refusal, prompt = read_examples(tmp_path)
     assert unsafe.labels["unsafe/unsafe"] == unsafe.labels["unsafe/hate"] == 1.0
     assert unsafe.labels["unsafe/sexual"] == 0.0
     assert "unsafe/violence" not in unsafe.labels
@@ -30,12 +30,27 @@ def test_each_task_is_read_in_its_shape(tmp_path: Path) -> None:
     assert injection.group == "go"
     assert refusal.labels["refusal/refusal"] == 0.0
     assert (refusal.source, refusal.group) == ("refusal/model", "q")
+    assert (prompt.text, prompt.source) == ("q", "refusal/prompts_model")
 
 
 def test_a_harmless_text_is_known_to_be_of_no_harmful_kind(tmp_path: Path) -> None:
     write(tmp_path, "unsafe/set", {"text": "a", "label": 0})
     (example,) = read_examples(tmp_path)
     assert example.labels["unsafe/sexual_minors"] == 0.0
+
+
+def test_a_prompt_that_most_models_answer_is_known_to_be_harmless(tmp_path: Path) -> None:
+    for number, label in enumerate((0, 0, 1)):
+        write(
+            tmp_path,
+            f"refusal/set_{number}",
+            {"prompt": "often", "reply": f"often {number}", "label": label},
+            {"prompt": "seldom", "reply": f"seldom {number}", "label": 1 - label},
+        )
+    prompts = {e.text: e for e in read_examples(tmp_path) if e.source == "refusal/prompts_set"}
+    assert prompts["often"].labels["unsafe/unsafe"] == 0.0
+    assert "unsafe/unsafe" not in prompts["seldom"].labels
+    assert prompts["seldom"].labels["injection/injection"] == 0.0
 
 
 def test_a_text_that_stands_twice_is_read_once(tmp_path: Path) -> None:
