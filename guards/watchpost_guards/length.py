@@ -10,18 +10,18 @@ import time
 from watchpost.pricing.cost import find_rates
 from watchpost.pricing.tokens import count_tokens
 from watchpost.screening.guard import Guard, Question, Verdict
+from watchpost_guards.settings import check_whole
 
 REVISION = "1"
+MOST = 1_000_000_000
 CHARACTERS_PER_TOKEN = 4.0
-# Fewer characters than this in a token would be an unusual text; below it no counting is needed.
-_FEWEST_CHARACTERS_PER_TOKEN = 1.0
 # Tokenizers take quadratic time over one endless word; pieces this short keep it linear.
 _PIECE = 8192
 
 
-def create() -> Guard:
-    """The guard with the model's own window as its only limit."""
-    return LengthGuard()
+def create(*, max_chars: int | None = None, max_tokens: int | None = None) -> Guard:
+    """The guard for a policy's file; without settings the model's own window is its only limit."""
+    return LengthGuard(max_chars=max_chars, max_tokens=max_tokens)
 
 
 class LengthGuard:
@@ -32,6 +32,9 @@ class LengthGuard:
     revision = REVISION
 
     def __init__(self, *, max_chars: int | None = None, max_tokens: int | None = None) -> None:
+        for key, limit in (("max_chars", max_chars), ("max_tokens", max_tokens)):
+            if limit is not None:
+                check_whole(self.name, key, limit, 1, MOST)
         self._max_chars = max_chars
         self._max_tokens = max_tokens
 
@@ -56,7 +59,7 @@ class LengthGuard:
             return "TOO_LONG", f"{length} characters, the limit is {self._max_chars}"
         window = find_window(question.model) if question.direction == "input" else None
         limits = [limit for limit in (self._max_tokens, window) if limit is not None]
-        if not limits or length <= min(limits) * _FEWEST_CHARACTERS_PER_TOKEN:
+        if not limits or surely_fits(question.text, min(limits)):
             return "", ""
         tokens, how = measure_tokens(question.text, question.model or "")
         if self._max_tokens is not None and tokens > self._max_tokens:
@@ -70,6 +73,13 @@ def find_window(model: str | None) -> int | None:
     """The model's context window in tokens; None for a model nobody knows."""
     rates = find_rates("", model, time_ns=time.time_ns()) if model else None
     return rates.context_window if rates else None
+
+
+def surely_fits(text: str, tokens: int) -> bool:
+    """Whether no counting is needed: a token is a byte at least, a character four at most."""
+    if 4 * len(text) <= tokens:
+        return True
+    return len(text) <= tokens and len(text.encode("utf-8", "surrogatepass")) <= tokens
 
 
 def measure_tokens(text: str, model: str) -> tuple[int, str]:

@@ -1,13 +1,14 @@
 """A YAML file under its reader's eyes: read strictly, and every complaint names it and the line.
 
-Nodes are read, never objects made: no tag means anything, a scalar stays the text that was written.
-Aliases, keys written twice or not known, files too large or nested too deeply are refused. It does
-not know what a file is about. PyYAML comes with the extras, so import this only where it is needed.
+Nodes are read, never objects made: no tag of a file's own means anything, and a scalar stays the
+text that was written unless its reader asks for plain values. Aliases, keys written twice or not
+known, files too large or nested too deeply are refused. It does not know what a file is about.
+PyYAML comes with the extras, so import this only where it is needed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,16 @@ _SHOWN_CHARACTERS = 60
 
 # The C loader takes a tenth of the time, and is not everywhere.
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+_TAG = "tag:yaml.org,2002:"
+_PLAIN: Mapping[str, Callable[[str], Any]] = {
+    f"{_TAG}str": str,
+    f"{_TAG}int": int,
+    f"{_TAG}float": float,
+    f"{_TAG}bool": lambda text: {"true": True, "false": False}[text.lower()],
+    f"{_TAG}null": lambda _: None,
+}
+"""What a scalar without quotes is read as. What only YAML calls a number or a truth is refused."""
 
 Node = yaml.Node
 Fields = Mapping[str, yaml.Node]
@@ -122,3 +133,17 @@ class YamlPage:
         """One text or a list of them."""
         nodes = node.value if isinstance(node, yaml.SequenceNode) else [node]
         return [self.read_text(one) for one in nodes]
+
+    def read_plain(self, node: yaml.Node) -> Any:
+        """Whatever is written, as texts, numbers, truths, None, lists and mappings."""
+        if isinstance(node, yaml.MappingNode):
+            return {key.value: self.read_plain(value) for key, value in self.read_pairs(node, None)}
+        if isinstance(node, yaml.SequenceNode):
+            return [self.read_plain(item) for item in node.value]
+        read = _PLAIN.get(node.tag)
+        if read is None:
+            raise self.refuse(node, "write a text, a number, true, false or null here")
+        try:
+            return read(node.value)
+        except (ValueError, KeyError) as error:
+            raise self.refuse(node, "write a plain number, or a text in quotes") from error

@@ -93,8 +93,9 @@ class Guard(Protocol):
     on a network, so it gets threads of its own, a deadline and a circuit breaker), `whole = True`
     (it judges the request's texts together, not one by one), `locates = True` (its findings say
     where, so what it finds in disguise is found too), `reach` (the longest stretch of text, in
-    characters, that can decide a finding; without it a stream is held whole) and `warm()` (loads
-    what the first check would otherwise wait for).
+    characters, that can decide a finding; without it a stream is held whole), `directions` (where
+    it looks if the policy does not say; without it everywhere) and `warm()` (loads what the first
+    check would otherwise wait for).
     """
 
     @property

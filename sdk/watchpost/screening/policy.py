@@ -7,11 +7,12 @@ not run them (screening) and does not decide what their verdicts mean (decision)
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache
 from types import MappingProxyType
 from typing import Final, Literal
 
-from watchpost.errors import ConfigError, MissingExtra
+from watchpost.errors import ConfigError
+from watchpost.screening.factory import find_guard as find_guard
+from watchpost.screening.factory import share_guard
 from watchpost.screening.guard import DIRECTIONS, Direction, Guard, Question, Verdict
 
 Action = Literal["allow", "flag", "escalate", "redact", "fallback", "block"]
@@ -19,7 +20,6 @@ OnFailure = Literal["open", "closed"]
 Answer = str | Callable[[Question, Verdict], str]
 """What answers instead: a text, or a function of the question and the verdict that tripped."""
 
-GROUP = "watchpost.guards"
 REMOTE_DEADLINE_S = 5.0
 """How long a remote guard may take where the policy says nothing: nobody waits for ever."""
 
@@ -60,7 +60,7 @@ class Policy:
 
     The mappings are keyed by guard name: `directions` says where a guard looks ("input", "output",
     "document", "tool_argument", "tool_result", several of them, or "both" for input and output;
-    everywhere when nothing is said), `on_failure` says "open" or "closed" (default open: a guard
+    by default where the guard says), `on_failure` says "open" or "closed" (default open: a guard
     that cannot answer does not stop the call), `thresholds` override a guard's own, between 0 and
     1, `deadlines` and `answers` override `deadline_s` and `answer`. `deadline_s` is the longest one
     guard may take for the texts of one request, in seconds; None leaves a guard its time, and
@@ -105,31 +105,6 @@ class Policy:
         return any(rule.action in WITHHOLDING for rule in self.rules)
 
 
-def find_guard(name: str) -> Guard:
-    """The guard an entry point of the group `watchpost.guards` makes.
-
-    Raises ConfigError for a name nobody registered, MissingExtra when what it needs is absent.
-    """
-    # It takes 20 ms, and a policy of Guard objects never asks.
-    from importlib.metadata import entry_points
-
-    known = {entry.name: entry for entry in entry_points(group=GROUP)}
-    if name not in known:
-        offered = ", ".join(sorted(known)) or "none is installed"
-        raise ConfigError("Policy guard", name, f"name one of: {offered}; or pass a Guard object")
-    try:
-        create: Callable[[], Guard] = known[name].load()
-        return create()
-    except ImportError as error:
-        raise MissingExtra("guards") from error
-
-
-@cache
-def share_guard(name: str) -> Guard:
-    """`find_guard`'s one object for all who name it: it loads once, and remembers its verdicts."""
-    return find_guard(name)
-
-
 def _make_rules(policy: Policy) -> tuple[Rule, ...]:
     rules: list[Rule] = []
     for action in ACTIONS:
@@ -168,7 +143,7 @@ def _make_rule(policy: Policy, guard: Guard, action: Action) -> Rule:
     return Rule(
         guard=guard,
         action=action,
-        directions=_read_directions(policy, name),
+        directions=_read_directions(policy, guard),
         on_failure="closed" if on_failure == "closed" else "open",
         threshold=threshold,
         deadline_s=deadline_s,
@@ -176,8 +151,9 @@ def _make_rule(policy: Policy, guard: Guard, action: Action) -> Rule:
     )
 
 
-def _read_directions(policy: Policy, name: str) -> frozenset[Direction]:
-    given = policy.directions.get(name, DIRECTIONS)
+def _read_directions(policy: Policy, guard: Guard) -> frozenset[Direction]:
+    name = guard.name
+    given = policy.directions.get(name, getattr(guard, "directions", DIRECTIONS))
     if given == "both":
         return _BOTH
     named = (given,) if isinstance(given, str) else tuple(given)

@@ -8,8 +8,13 @@
       secrets:
         action: block
         on_failure: closed
+      billing:
+        guard: custom
+        action: escalate
+        settings: {file: billing.json}
 
-The keys are those of `Policy`, and mean what they mean there. What cannot be used is refused with
+The keys are those of `Policy`, and mean what they mean there; `settings` are the guard's own, and
+`guard` is its kind where the key is a name of one's own. What cannot be used is refused with
 the file, the line, the value and what may stand there. It runs no guard and no code that a file
 names: what answers instead is a text.
 """
@@ -24,8 +29,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from watchpost.errors import ConfigError, MissingExtra
+from watchpost.screening.factory import make_guard, share_guard
 from watchpost.screening.guard import DIRECTIONS, Guard
-from watchpost.screening.policy import ACTIONS, ON_FAILURE, Policy, share_guard
+from watchpost.screening.policy import ACTIONS, ON_FAILURE, Policy
 
 if TYPE_CHECKING:
     from watchpost.yaml_page import Fields, Node, YamlPage
@@ -35,8 +41,11 @@ T = TypeVar("T")
 SETTING = "policy"
 MOST_BYTES = 256 * 1024
 
-_TOP = ("guards", "deadline_s", "answer")
-_ENTRY = ("action", "directions", "on_failure", "threshold", "deadline_s", "answer")
+_TOP = ("guards", "deadline_s", "answer", "share")
+_ENTRY = (
+    *("action", "directions", "on_failure", "threshold", "deadline_s", "answer"),
+    *("guard", "settings", "share"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +59,7 @@ class _Entry:
     threshold: float | None = None
     deadline_s: float | None = None
     answer: str | None = None
+    share: float | None = None
 
 
 def load_policy(path: str | Path, *, guards: Sequence[Guard] = ()) -> Policy:
@@ -70,8 +80,10 @@ def load_policy(path: str | Path, *, guards: Sequence[Guard] = ()) -> Policy:
         raise ConfigError(SETTING, path.name, "write `guards:` and a line for each guard below")
     own = {guard.name: guard for guard in guards}
     answer = _read(page.read_text, top, "answer")
+    share = _read(partial(_read_share, page), top, "share")
+    find = partial(_find_guard, page, own, path.parent)
     entries = [
-        _read_entry(page, key, node, own, answer)
+        _read_entry(page, key, node, find, answer)
         for key, node in page.read_pairs(top["guards"], None)
     ]
     listed = {action: [e.guard for e in entries if e.action == action] for action in ACTIONS}
@@ -88,16 +100,22 @@ def load_policy(path: str | Path, *, guards: Sequence[Guard] = ()) -> Policy:
         thresholds={e.guard.name: e.threshold for e in entries if e.threshold is not None},
         deadlines={e.guard.name: e.deadline_s for e in entries if e.deadline_s is not None},
         answers={e.guard.name: e.answer for e in entries if e.answer is not None},
+        share=1.0 if share is None else share,
+        shares={e.guard.name: e.share for e in entries if e.share is not None},
     )
 
 
 def _read_entry(
-    page: YamlPage, key: Node, node: Node, own: Mapping[str, Guard], answer: str | None
+    page: YamlPage,
+    key: Node,
+    node: Node,
+    find: Callable[[Node, Fields], Guard],
+    answer: str | None,
 ) -> _Entry:
     """One guard of `guards`: its action, or keys that say more."""
-    guard = own.get(key.value) or _find_guard(page, key, own)
     is_short = isinstance(node.value, str)
     fields = {"action": node} if is_short else page.read_fields(node, _ENTRY)
+    guard = find(key, fields)
     if "action" not in fields:
         raise page.refuse(key, f"say its `action`: one of {', '.join(ACTIONS)}")
     action = _choose(page, ACTIONS, fields["action"])
@@ -112,15 +130,35 @@ def _read_entry(
         threshold=_read(partial(_read_share, page), fields, "threshold"),
         deadline_s=_read(partial(_read_seconds, page), fields, "deadline_s"),
         answer=own_answer,
+        share=_read(partial(_read_share, page), fields, "share"),
     )
 
 
-def _find_guard(page: YamlPage, key: Node, own: Mapping[str, Guard]) -> Guard:
+def _find_guard(
+    page: YamlPage, own: Mapping[str, Guard], folder: Path, key: Node, fields: Fields
+) -> Guard:
+    """The guard of one entry: one handed over, one that all share, or one with settings."""
+    given = page.read_pairs(fields["settings"], None) if "settings" in fields else []
+    kind = fields.get("guard")
+    if key.value in own:
+        if kind is not None or given:
+            raise page.refuse(kind or given[0][0], "this guard was made in Python: set it there")
+        return own[key.value]
     try:
-        return share_guard(key.value)
+        if kind is None and not given:
+            return share_guard(key.value)
+        settings = {name.value: page.read_plain(value) for name, value in given}
+        called = None if kind is None else key.value
+        name = key.value if kind is None else page.read_text(kind)
+        return make_guard(name, settings, called=called, folder=folder)
     except ConfigError as error:
+        places = (value for name, value in given if f"({name.value}=" in error.setting)
+        if (place := next(places, None)) is not None:
+            raise page.refuse(place, f"{error.setting}: {error.cure}") from error
+        if error.setting == SETTING:
+            raise
         beside = f" (beside {', '.join(own)})" if own else ""
-        raise page.refuse(key, error.cure + beside) from error
+        raise page.refuse(kind or key, error.cure + beside) from error
 
 
 def _read(read: Callable[[Node], T], fields: Fields, key: str) -> T | None:

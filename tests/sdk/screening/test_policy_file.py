@@ -132,3 +132,61 @@ def test_without_pyyaml_the_pip_command_is_named(
     monkeypatch.setitem(sys.modules, "yaml", None)
     with pytest.raises(MissingExtra, match=r'pip install "watchpost\[guards\]"'):
         load_policy(write("guards: {pii: flag}\n"))
+
+
+def test_a_guards_settings_stand_in_the_file(write: Write) -> None:
+    path = write("""
+guards:
+  length: {action: block, settings: {max_chars: 10}}
+""")
+    (rule,) = load_policy(path).rules
+    assert rule.guard.check(Question("x" * 11)).tripped
+    assert not rule.guard.check(Question("x" * 10)).tripped
+
+
+def test_one_kind_of_guard_can_be_there_under_several_names(write: Write) -> None:
+    path = write("""
+guards:
+  small: {guard: context_window, action: flag, settings: {window: 5}}
+  large: {guard: context_window, action: block, settings: {window: {other: 7, own: 1000}}}
+""")
+    block, flag = load_policy(path).rules
+    assert (block.guard.name, flag.guard.name) == ("large", "small")
+    question = Question("x " * 100, model="own")
+    assert flag.guard.check(question).tripped
+    assert not block.guard.check(question).tripped
+
+
+def test_a_file_among_the_settings_is_seen_from_the_policys_folder(
+    write: Write, tmp_path: Path
+) -> None:
+    (tmp_path / "answer.json").write_text('{"type": "object", "required": ["price"]}')
+    path = write("""
+guards:
+  schema: {action: block, settings: {schema: answer.json}}
+""")
+    (rule,) = load_policy(path).rules
+    assert rule.guard.check(Question("{}", "output")).reason == "$: required price"
+
+
+@pytest.mark.parametrize(
+    ("entry", "told"),
+    [
+        (
+            "canary:\n    action: flag\n    settings: {words: 0}",
+            r"policy.yaml:5 '0'.*canary\(words",
+        ),
+        ("canary:\n    action: flag\n    settings: {worms: 9}", r":5 '9'.*use one of allowed, tok"),
+        ("canary:\n    action: flag\n    settings:\n      words: yes", r":6 'yes'.*quotes"),
+        ("pii:\n    action: flag\n    settings: {words: 1}", r":5 '1'.*no settings"),
+        ("own:\n    guard: pii\n    action: flag", r":4 'pii'.*is called 'pii'"),
+        ("own:\n    guard: nobody\n    action: flag", r":4 'nobody'.*name one of"),
+        ("polite:\n    action: flag\n    settings: {a: 1}", r":5 'a'.*made in Python"),
+        ("schema:\n    action: flag\n    settings: {schema: {type: odd}}", r":5.*at type: "),
+    ],
+)
+def test_a_setting_that_cannot_be_used_is_told_with_its_line(
+    write: Write, entry: str, told: str
+) -> None:
+    with pytest.raises(ConfigError, match=told):
+        load_policy(write(f"\nguards:\n  {entry}\n"), guards=[Polite()])
