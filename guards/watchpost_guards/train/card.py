@@ -4,7 +4,7 @@ Figures are those of the shipped 8-bit files at the shipped threshold, for each 
 were not learned from. It does not know how they came about.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy
@@ -17,6 +17,9 @@ _HEADINGS = (
     *("recall at 1% FPR", "precision", "recall", "FPR", "F1", "calibration error"),
     *("length's AUC", "always-yes F1"),
 )
+
+
+_COSTS = ("head", "texts", "AUC with 8-bit weights", "AUC at full precision")
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,16 +84,12 @@ def write_card(
             "",
             *_table(_HEADINGS, _rows(judged, apart)),
         ]
-    lines += [
-        "",
-        "## What 8 bits cost",
-        "",
-        *_table(
-            ("head", "texts", "AUC with 8-bit weights", "AUC at full precision"),
-            ((c.head, str(c.texts), f"{c.eight_bit:.4f}", f"{c.plain:.4f}") for c in costs),
-        ),
-    ]
+    lines += ["", "## What 8 bits cost", "", *_table(_COSTS, map(_show, costs))]
     return "\n".join([*lines, "", *_append(appendix)]).rstrip() + "\n"
+
+
+def _show(cost: Cost) -> tuple[str, ...]:
+    return cost.head, str(cost.texts), f"{cost.eight_bit:.4f}", f"{cost.plain:.4f}"
 
 
 def _append(card: str) -> Iterator[str]:
@@ -134,7 +133,7 @@ def _figures(judged: Judged, numbers: Sequence[int], column: str) -> Iterator[st
     yield from ("-" if value is None else f"{value:.3f}" for value in shown)
 
 
-def _table(headings: Sequence[str], rows: "Iterator[Sequence[str]]") -> Iterator[str]:
+def _table(headings: Sequence[str], rows: "Iterable[Sequence[str]]") -> Iterator[str]:
     yield "| " + " | ".join(headings) + " |"
     yield "|" + "---|" * len(headings)
     for row in rows:

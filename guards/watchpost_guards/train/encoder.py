@@ -39,13 +39,27 @@ class Layer(nn.Module):
         batch, length, size = states.shape
         parts = self.mixed(states).view(batch, length, 3, self.heads, size // self.heads)
         query, key, value = parts.permute(2, 0, 3, 1, 4)
-        seen = functional.scaled_dot_product_attention(
-            query, key, value, attn_mask=mask[:, None, None, :]
-        )
+        seen = attend(query, key, value, mask)
         joined = self.joined(seen.transpose(1, 2).reshape(batch, length, size))
         states = self.norm(states + functional.dropout(joined, DROP, self.training))
         inner = self.narrow(functional.gelu(self.wide(states)))
         return self.norm_out(states + functional.dropout(inner, DROP, self.training))
+
+
+def attend(query: Tensor, key: Tensor, value: Tensor, mask: Tensor) -> Tensor:
+    """What each token finds in those of its window that `mask` shows, by head."""
+    if not torch.is_grad_enabled():
+        return functional.scaled_dot_product_attention(
+            query, key, value, attn_mask=mask[:, None, None, :]
+        )
+    # The fused node's way back is eight times slower on a CPU than these products'.
+    batch, heads, length, size = query.shape
+    parts = (part.reshape(batch * heads, length, size) for part in (query, key, value))
+    query, key, value = parts
+    hidden = torch.where(mask, 0.0, -1e4).to(query.dtype)[:, None, None, :]
+    hidden = hidden.expand(batch, heads, length, length).reshape(-1, length, length)
+    scores = torch.baddbmm(hidden, query, key.transpose(1, 2), alpha=size**-0.5)
+    return (scores.softmax(-1) @ value).view(batch, heads, length, size)
 
 
 class Encoder(nn.Module):
