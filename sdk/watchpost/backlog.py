@@ -8,13 +8,15 @@ it gives. It knows a provider's flow and windows, no client.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import Any
 
+from watchpost.inquiry import Text
 from watchpost.providers.provider import Flow, Piece, get, put
-from watchpost.screening.guard import Finding
+from watchpost.providers.stages import StagedVisit
+from watchpost.screening.guard import Direction, Finding
 from watchpost.screening.window import FindEdits, Window
 
 
@@ -39,7 +41,7 @@ class _Held:
 class Backlog:
     """The chunks of one stream that were not shown yet.
 
-    `reach` is that of the guards that may withhold a text, None without such guards. With
+    `reaches` are those of the guards that may withhold a text, by its stage, 0 without any. With
     `keeps_texts` the texts stay at hand as the model wrote them, for guards that look at the end.
     `most_held` is the most characters that ever waited, `longest_ns` the longest a chunk did.
     """
@@ -47,7 +49,7 @@ class Backlog:
     def __init__(
         self,
         flow: Flow,
-        reach: int | None,
+        reaches: Mapping[Direction, int | None],
         clock: Callable[[], int],
         *,
         find_edits: FindEdits | None = None,
@@ -55,12 +57,13 @@ class Backlog:
     ) -> None:
         self.most_held = self.longest_ns = 0
         self._flow = flow
-        self._reach = reach
+        self._reaches = reaches
         self._clock = clock
         self._find_edits = find_edits
         self._held: deque[_Held] = deque()
         self._windows: dict[Hashable, Window] = {}
         self._whole: list[Window] = []
+        self._stages: dict[Window, Direction] = {}
         self._texts: dict[Hashable, list[str]] | None = {} if keeps_texts else None
         self._lanes: dict[Hashable, Hashable] = {}
         self._asked: Window | None = None
@@ -73,9 +76,10 @@ class Backlog:
         return [held.chunk for held in self._held]
 
     @property
-    def texts(self) -> list[str]:
+    def texts(self) -> list[Text]:
         """Every growing text as far as it came, where they are kept."""
-        return ["".join(pieces) for pieces in (self._texts or {}).values()]
+        kept = self._texts or {}
+        return [("".join(kept[key]), self._stages[self._windows[key]]) for key in kept]
 
     def add(self, chunk: Any) -> None:
         """Take the next chunk of the stream."""
@@ -90,12 +94,12 @@ class Backlog:
                 if self._texts is not None:
                     self._texts.setdefault(piece.key, []).append(text)
 
-        def note(text: str) -> str:
+        def note(text: str, stage: Direction) -> str:
             if text:
-                held.repeats.append((self._find_whole(text), text))
+                held.repeats.append((self._find_whole(text, stage), text))
             return text
 
-        self._flow.repeat(chunk, note)
+        self._flow.repeat(chunk, StagedVisit(note, "output"))
         if held.pieces or held.repeats:
             self._pauses = not held.pieces
         self._held.append(held)
@@ -108,18 +112,18 @@ class Backlog:
         for window in self._windows.values():
             window.close()
 
-    def ask(self) -> str:
-        """The next text guards are to be asked about; empty while there is none.
+    def ask(self) -> Text | None:
+        """The next text guards are to be asked about; None while there is none.
 
         Once a text was said again its stream is about to end, and its end tells what it cost.
         """
         if self._pauses and not self._is_over:
-            return ""
+            return None
         for window in (*self._windows.values(), *self._whole):
             if text := window.ask():
                 self._asked = window
-                return text
-        return ""
+                return text, self._stages[window]
+        return None
 
     def answer(self, findings: list[Finding]) -> None:
         """Take what guards found in the text of the last `ask`."""
@@ -173,23 +177,25 @@ class Backlog:
         self._lanes[piece.lane] = piece.key
         window = self._windows.get(piece.key)
         if window is None:
-            window = self._windows[piece.key] = self._make_window()
+            window = self._windows[piece.key] = self._make_window(piece.stage)
         return window
 
-    def _find_whole(self, text: str) -> Window:
+    def _find_whole(self, text: str, stage: Direction) -> Window:
         """The window of a text that is said again, by now whole; one of its own for a new text."""
         for window in (*self._windows.values(), *self._whole):
             if window.says(text):
                 window.close()
                 return window
-        window = self._make_window()
+        window = self._make_window(stage)
         window.feed(text)
         window.close()
         self._whole.append(window)
         return window
 
-    def _make_window(self) -> Window:
-        return Window(self._reach, self._find_edits)
+    def _make_window(self, stage: Direction) -> Window:
+        window = Window(self._reaches[stage] or None, self._find_edits)
+        self._stages[window] = stage
+        return window
 
 
 def _hand_out(texts: Iterator[str]) -> Callable[[str], str]:

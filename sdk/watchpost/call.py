@@ -7,7 +7,7 @@ does no waiting of its own, so that sync and async shells share it; it does not 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -20,11 +20,13 @@ from opentelemetry.trace import SpanKind
 from watchpost import attributes as names
 from watchpost.deferred import defer
 from watchpost.errors import Blocked, GuardUnavailable, WatchpostError
-from watchpost.inquiry import Asked, add_certainty, read_asked
+from watchpost.http_status import find_status
+from watchpost.inquiry import Asked, Text, add_certainty, list_texts, read_asked
 from watchpost.masking.vault import Vault, find_vault
 from watchpost.origin import find_origin
 from watchpost.prompts.filled import prefer_filled
-from watchpost.providers.provider import Provider, Visit, get, visit_request
+from watchpost.providers.provider import Provider, get, visit_request
+from watchpost.providers.stages import Visit
 from watchpost.record import (
     Attribute,
     Generation,
@@ -120,9 +122,9 @@ class Call:
 
     # --- guards -------------------------------------------------------------------------------
 
-    def has_rules(self, direction: Direction) -> bool:
-        """Whether any guard looks at texts going this way."""
-        return self.policy is not None and bool(self.policy.rules_for(direction))
+    def has_rules(self, whole: Direction) -> bool:
+        """Whether any guard looks at anything in the request ("input") or the answer ("output")."""
+        return self.policy is not None and bool(self.policy.rules_within(whole))
 
     @property
     def is_checked(self) -> bool:
@@ -136,7 +138,7 @@ class Call:
             return False
         from watchpost.screening.policy import WITHHOLDING
 
-        return any(rule.action in WITHHOLDING for rule in self.policy.rules_for("output"))
+        return any(rule.action in WITHHOLDING for rule in self.policy.rules_within("output"))
 
     def ask_input(self) -> Sequence[Question]:
         """The texts about to be sent."""
@@ -155,40 +157,45 @@ class Call:
         return add_certainty(self.provider, asked, self.chunks, is_stream=True)
 
     def make_questions(
-        self, texts: Sequence[str], direction: Direction = "output"
+        self, texts: Sequence[Text], whole: Direction = "output"
     ) -> Sequence[Question]:
-        """What guards are asked about texts of this call."""
+        """What guards are asked about texts of this call's request or answer."""
         from watchpost.screening.guard import Question
 
         model = str(self.body.get("model", ""))
-        if direction == "input":
-            return [Question(text, direction, model) for text in texts]
-        sources = self.scope.sources_here() if direction == "output" and self.scope else ()
+        if whole == "input":
+            return [Question(text, stage, model, within=whole) for text, stage in texts]
+        sources = self.scope.sources_here() if self.scope else ()
         if self._asked is None:  # A stream asks about its texts many times.
             self._asked = read_asked(self.provider, self._kept or snapshot(self.body)[0])
         asked = self._asked
         return [
-            Question(text, direction, model, sources, prompt=asked.prompt, system=asked.system)
-            for text in texts
+            Question(
+                *(text, stage, model, sources),
+                within=whole,
+                prompt=asked.prompt,
+                system=asked.system,
+            )
+            for text, stage in texts
         ]
 
-    def apply_input(self, decision: Decision) -> None:
-        """Put the decision's texts into what is sent. Raises Blocked or GuardUnavailable."""
+    def apply_input(self, decision: Decision, change: Visit) -> None:
+        """Change what is sent where the decision redacts. Raises Blocked or GuardUnavailable."""
         self._enforce(decision)
         if decision.action == "redact":
-            self.body = visit_request(self.body, self.provider.roots, _answers(decision))
+            self.body = visit_request(self.body, self.provider.roots, change)
 
     def apply_result(self, result: Any, decision: Decision) -> None:
         """Put the decision's texts into a result. Raises Blocked or GuardUnavailable."""
         self._enforce(decision, result)
         if decision.action == "redact":
-            self.provider.visit_result(result, _answers(decision))
+            self.provider.visit_result(result, hand_out(decision))
 
     def apply_stream(self, decision: Decision) -> None:
         """Put the decision's texts into a held stream. Raises Blocked or GuardUnavailable."""
         self._enforce(decision)
         if decision.action == "redact":
-            self.provider.visit_stream(self.chunks, _answers(decision))
+            self.provider.visit_stream(self.chunks, hand_out(decision))
 
     def stop_stream(self, error: BaseException, held: Sequence[Any]) -> None:
         """End a stream that is not to go on: what it cost is known by all of it that came.
@@ -206,6 +213,7 @@ class Call:
     def refuse(self, decision: Decision) -> None:
         """Block where a redaction was decided but cannot be put into what the user gets."""
         self._blocked = True
+        self.rulings = (*self.rulings, *decision.rulings)
         error = Blocked("output", decision.verdicts)
         self.end(error=error)
         raise error
@@ -272,7 +280,7 @@ class Call:
             self._error_type = name_error(error)
             mark_error(self.span, error, self.runtime)
             with SHIELD:
-                self._http_status = _http_status(error)
+                self._http_status = find_status(error)
         if self.held_ns:
             self.span.set_attribute(names.STREAM_HELD_CHARACTERS, self.held_characters)
             self.span.set_attribute(names.STREAM_HELD_MS, self.held_ns / 1e6)
@@ -325,22 +333,15 @@ class Call:
 
         return worst_action(ruling.action for ruling in self.rulings)
 
-    def _ask(self, direction: Direction, walk: Any) -> Sequence[Question]:
-        found: list[str] = []
-
-        def note(text: str) -> str:
-            if text:
-                found.append(text)
-            return text
-
+    def _ask(self, whole: Direction, walk: Callable[[Visit], object]) -> Sequence[Question]:
         try:
-            walk(note)
+            found = list_texts(walk, whole)
         except Exception as error:
             # What cannot be shown to a guard must not pass it.
             trouble = GuardUnavailable("watchpost", type(error).__name__)
             self.end(error=trouble)
             raise trouble from error
-        return self.make_questions(found, direction)
+        return self.make_questions(found, whole)
 
     def _enforce(self, decision: Decision, result: Any = None) -> None:
         from watchpost.screening.decision import enforce
@@ -378,21 +379,7 @@ def _keep_out(vault: Vault, scope: Scope | None) -> None:
         scope = scope.parent
 
 
-def _answers(decision: Decision) -> Visit:
+def hand_out(decision: Decision) -> Visit:
     """Hands the decision's texts out in the order they were asked about."""
     texts = iter(decision.texts)
     return lambda text: next(texts) if text else text
-
-
-def _http_status(error: BaseException) -> int:
-    """The status an error tells, or the one it was raised from, where a client wraps errors."""
-    return _own_status(error) or _own_status(getattr(error, "__cause__", None))
-
-
-def _own_status(error: BaseException | None) -> int:
-    """The status as an error has it itself, or in its response, or as botocore keeps it."""
-    response = getattr(error, "response", None)
-    status = getattr(error, "status_code", None) or getattr(response, "status_code", None)
-    if isinstance(response, dict):
-        status = (response.get("ResponseMetadata") or {}).get("HTTPStatusCode")
-    return status if isinstance(status, int) else 0

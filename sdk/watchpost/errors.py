@@ -57,8 +57,10 @@ class MissingExtra(WatchpostError):
 
 
 class Blocked(WatchpostError):
-    """Raised when a guard blocks a call: before it is sent (`input`), or its answer (`output`).
+    """Raised when a guard blocks a call: before it is sent, or its answer.
 
+    `direction` says which text it was: "input", or a "document" or "tool_result" in what was to be
+    sent; "output", or a "tool_argument" in the answer.
     `verdicts` are all verdicts of the decision, `verdict` the first one that tripped. `fallback`
     is what answers instead where the policy says so, else None.
     """

@@ -16,7 +16,7 @@ from watchpost.backlog import Backlog, Shown
 from watchpost.errors import GuardUnavailable, WatchpostError
 from watchpost.inquiry import add_certainty
 from watchpost.screening.decision import Decision, enforce, merge
-from watchpost.screening.policy import WITHHOLDING, Policy
+from watchpost.screening.policy import CARRIED, WITHHOLDING, Policy
 from watchpost.screening.window import find_reach, find_redacted, narrow
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ class HeldStream:
         self._decision: Decision | None = None
         self._ready: deque[Shown] = deque()
         self._began_ns = self._length = 0
-        rules = self._policy.rules_for("output")
+        rules = self._policy.rules_within("output")
         marks = any(rule.action not in WITHHOLDING for rule in rules)
         self._backlog = _make_backlog(call, self._policy, keeps_texts=marks)
         is_held = call.holds or call.vault is not None
@@ -85,7 +85,7 @@ class HeldStream:
         call, backlog = self._call, self._backlog
         if backlog is not None and (text := backlog.ask()):
             self.policy = narrow(self._policy, withholding=True)
-            self._length = len(text)
+            self._length = len(text[0])
             return call.make_questions([text])
         if not self._is_closed or self.is_over:
             return ()
@@ -151,12 +151,14 @@ class HeldStream:
 def _make_backlog(call: Call, policy: Policy, *, keeps_texts: bool) -> Backlog | None:
     """Where a stream waits that can be shown piece by piece; None for any other."""
     flow, vault = call.provider.flow, call.vault
-    reach = find_reach(policy, "output") if call.holds else None
-    if flow is None or (reach is None and (call.holds or vault is None)):
+    if flow is None or not (call.holds or vault is not None):
+        return None
+    reaches = {stage: find_reach(policy, stage, "output") for stage in CARRIED["output"]}
+    if None in reaches.values():
         return None
     find_edits = vault.find_edits if vault is not None else None
     clock = call.runtime.clock
-    return Backlog(flow, reach, clock, find_edits=find_edits, keeps_texts=keeps_texts)
+    return Backlog(flow, reaches, clock, find_edits=find_edits, keeps_texts=keeps_texts)
 
 
 def _tell(call: Call) -> list[Shown]:

@@ -7,13 +7,18 @@ calls and screening, no client and no format.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
-from watchpost.call import Call
+from watchpost.call import Call, hand_out
 from watchpost.held_stream import HeldStream
+from watchpost.inquiry import find_quoted, requote
+from watchpost.providers.stages import Visit
 from watchpost.screening.decision import Decision
+from watchpost.screening.guard import Question
 from watchpost.screening.policy import Policy
 from watchpost.screening.screen import screen_all, screen_off_loop
 from watchpost.sealing import find_changed, seal
@@ -22,29 +27,37 @@ from watchpost.stream import AsyncFollowed, Followed
 
 def check_input(call: Call) -> Mapping[str, Any]:
     """What may be sent. Raises Blocked or GuardUnavailable."""
-    policy, questions = _policy(call), call.ask_input()
-    decision = screen_all(policy, questions)
-    if call.vault is not None:
-        apart = {
-            index: screen_all(policy, (questions[index],))
-            for index in find_changed(questions, decision)
-        }
-        decision = seal(call.vault, questions, decision, apart)
-    call.apply_input(decision)
+    policy = _policy(call)
+    for ask, put_in in _STEPS:
+        questions = ask(call)
+        if not questions:
+            continue
+        decision = screen_all(policy, questions)
+        if call.vault is not None:
+            apart = {
+                index: screen_all(policy, (questions[index],))
+                for index in find_changed(questions, decision)
+            }
+            decision = seal(call.vault, questions, decision, apart)
+        call.apply_input(decision, put_in(questions, decision))
     return call.body
 
 
 async def check_input_off_loop(call: Call) -> Mapping[str, Any]:
     """`check_input`, its guards on a worker thread."""
-    policy, questions = _policy(call), call.ask_input()
-    decision = await screen_off_loop(policy, questions)
-    if call.vault is not None:
-        apart = {
-            index: await screen_off_loop(policy, (questions[index],))
-            for index in find_changed(questions, decision)
-        }
-        decision = seal(call.vault, questions, decision, apart)
-    call.apply_input(decision)
+    policy = _policy(call)
+    for ask, put_in in _STEPS:
+        questions = ask(call)
+        if not questions:
+            continue
+        decision = await screen_off_loop(policy, questions)
+        if call.vault is not None:
+            apart = {
+                index: await screen_off_loop(policy, (questions[index],))
+                for index in find_changed(questions, decision)
+            }
+            decision = seal(call.vault, questions, decision, apart)
+        call.apply_input(decision, put_in(questions, decision))
     return call.body
 
 
@@ -133,6 +146,29 @@ class AsyncCheckedStream(AsyncFollowed):
 
     async def _exhaust(self) -> None:
         self._held.close()
+
+
+def _ask_documents(call: Call) -> Sequence[Question]:
+    """What was retrieved here and is about to be sent, wherever it stands in the texts."""
+    if call.scope is None or not _policy(call).rules_for("document"):
+        return ()
+    sources = call.scope.sources_here()
+    asked = call.ask_input() if sources else ()
+    quoted = find_quoted(sources, [question.text for question in asked])
+    return [replace(asked[0], text=text, direction="document", within=None) for text in quoted]
+
+
+def _change_quotes(questions: Sequence[Question], decision: Decision) -> Visit:
+    pairs = zip(questions, decision.texts, strict=True)
+    return partial(requote, {question.text: text for question, text in pairs})
+
+
+def _change_texts(questions: Sequence[Question], decision: Decision) -> Visit:
+    return hand_out(decision)
+
+
+# Documents first: what is hidden in one is hidden where a text quotes it.
+_STEPS = ((_ask_documents, _change_quotes), (Call.ask_input, _change_texts))
 
 
 def _apply_result(call: Call, result: Any, decision: Decision, is_raw: bool) -> None:

@@ -1,4 +1,4 @@
-"""What guards are told beside a text: what was asked for it, and how sure the model was of it.
+"""What guards are asked about, and told beside a text: its stage, what was asked for it, how sure.
 
 Read from a request as its provider's file reads it, or from what a user hands over. It knows no
 client and runs no guard; what cannot be read is left out, as if nobody had told it.
@@ -7,17 +7,21 @@ client and runs no guard; what cannot be read is left out, as if nobody had told
 from __future__ import annotations
 
 from codecs import getincrementaldecoder
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from watchpost.providers.certainty import Token, read_tokens
+from watchpost.providers.stages import StagedVisit, Visit
 from watchpost.runtime import SHIELD
 
 if TYPE_CHECKING:
     from watchpost.providers.provider import Provider
     from watchpost.record import Part
-    from watchpost.screening.guard import Question, TokenScore
+    from watchpost.screening.guard import Direction, Question, TokenScore
+
+Text = tuple[str, "Direction"]
+"""A text and its stage."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +30,32 @@ class Asked:
 
     prompt: str | None = None
     system: str | None = None
+
+
+def list_texts(walk: Callable[[Visit], object], whole: Direction) -> list[Text]:
+    """Every text that a walk through a request or an answer shows, and what it is in it."""
+    found: list[Text] = []
+
+    def note(text: str, stage: Direction) -> str:
+        if text:
+            found.append((text, stage))
+        return text
+
+    walk(StagedVisit(note, whole))
+    return found
+
+
+def find_quoted(sources: Sequence[str], texts: Sequence[str]) -> list[str]:
+    """The documents that stand in any of the texts, word by word, each once."""
+    known = dict.fromkeys(filter(None, sources))
+    return [source for source in known if any(source in text for text in texts)]
+
+
+def requote(changed: Mapping[str, str], text: str) -> str:
+    """A text with what is quoted in it as it was changed, the longest first."""
+    for quoted in sorted(changed, key=len, reverse=True):
+        text = text.replace(quoted, changed[quoted])
+    return text
 
 
 def read_asked(provider: Provider, body: Mapping[str, Any]) -> Asked:

@@ -65,3 +65,5 @@ async def test_a_plain_text_that_would_be_redacted_is_withheld(
     policy = Policy(redact=[Word("good")], directions={"good": "output"})
     with watchpost.span("asked", policy=policy), pytest.raises(Blocked):
         await ask(HEARD_TEXT, connect())
+    (verdict,) = [event for event in recorder.generations[0].events if "guard" in event.name]
+    assert verdict.attributes["watchpost.guard.name"] == "good"

@@ -228,3 +228,21 @@ async def test_what_is_deep_in_a_message_is_out_of_the_callers_reach(
 
     assert recorder.messages("input")[0]["parts"][0]["content"] == "as sent"
     assert watchpost.current().trace_id == "0" * 32
+
+
+def test_what_a_custom_tool_is_given_is_hidden_wherever_a_stream_says_it() -> None:
+    place = {"output_index": 0, "item_id": "i"}
+    kind = "response.custom_tool_call_input"
+    item = {"type": "custom_tool_call", "name": "look", "input": "to Bern"}
+    chunks: list[dict[str, Any]] = [
+        {"type": f"{kind}.delta", "delta": "to Be", **place},
+        {"type": f"{kind}.delta", "delta": "rn", **place},
+        {"type": f"{kind}.done", "input": "to Bern", **place},
+        {"type": "response.output_item.done", "item": item, **place},
+        {"type": "error", "code": "Bern", "message": "not an argument"},
+    ]
+    openai_responses.visit_stream(chunks, lambda text: text.replace("Bern", "[CITY]"))
+
+    assert "".join(chunk.get("delta", "") for chunk in chunks) == "to [CITY]"
+    assert (chunks[2]["input"], item["input"]) == ("to [CITY]", "to [CITY]")
+    assert chunks[4]["code"] == "Bern"

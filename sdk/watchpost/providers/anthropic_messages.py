@@ -7,14 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from watchpost import attributes as names
 from watchpost.providers.provider import (
     Flow,
     Piece,
     Provider,
-    Visit,
     call_part,
     count,
     get,
@@ -29,7 +28,11 @@ from watchpost.providers.provider import (
     visit_flow,
     visit_leaves,
 )
+from watchpost.providers.stages import Visit, at
 from watchpost.record import Attribute, Part, Request, Result, Usage
+
+if TYPE_CHECKING:
+    from watchpost.screening.guard import Direction
 
 _EVENTS = ("message_start", "message_delta", "message_stop")
 _BLOCK_EVENTS = ("content_block_start", "content_block_delta", "content_block_stop")
@@ -114,8 +117,8 @@ def visit_result(result: Any, visit: Visit) -> None:
         if any(changed) and get(block, "parsed_output") is not None:
             # The parsed object was built from the text that must not be shown.
             put(block, "parsed_output", None)
-        if get(block, "type") == "tool_use":
-            put(block, "input", visit_leaves(get(block, "input"), visit))
+        if str(get(block, "type")).endswith("tool_use"):
+            put(block, "input", visit_leaves(get(block, "input"), at(visit, "tool_argument")))
 
 
 def visit_stream(chunks: Sequence[Any], visit: Visit) -> None:
@@ -128,7 +131,8 @@ def _pieces(chunk: Any) -> Iterator[Piece]:
         delta = get(chunk, "delta")
         for name in _DELTA_FIELDS:
             if get(delta, name):
-                yield Piece(None, (get(chunk, "index", 0), name), delta, name)
+                stage: Direction = "tool_argument" if name == "partial_json" else "output"
+                yield Piece(None, (get(chunk, "index", 0), name), delta, name, stage)
 
 
 FLOW = Flow(_pieces)

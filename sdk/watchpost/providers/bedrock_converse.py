@@ -13,7 +13,6 @@ from watchpost import attributes as names
 from watchpost.providers.growth import Growth
 from watchpost.providers.provider import (
     Provider,
-    Visit,
     call_part,
     count,
     get,
@@ -27,6 +26,7 @@ from watchpost.providers.provider import (
     visit_leaves,
     visit_pieces,
 )
+from watchpost.providers.stages import Visit, at
 from watchpost.record import Attribute, Part, Request, Result, Usage
 
 _EVENTS = frozenset(
@@ -115,7 +115,7 @@ def visit_result(result: Any, visit: Visit) -> None:
         for cited in get(get(block, "citationsContent"), "content", ()):
             visit_field(cited, "text", visit)
         if call := get(block, "toolUse"):
-            put(call, "input", visit_leaves(get(call, "input"), visit))
+            put(call, "input", visit_leaves(get(call, "input"), at(visit, "tool_argument")))
 
 
 def visit_stream(chunks: Sequence[Any], visit: Visit) -> None:
@@ -128,8 +128,8 @@ def visit_stream(chunks: Sequence[Any], visit: Visit) -> None:
         for holder, name in zip(holders, ("text", "input", "text"), strict=True):
             if isinstance(get(holder, name), str):
                 pieces.setdefault((index, name), []).append((holder, name))
-    for found in pieces.values():
-        visit_pieces(found, visit)
+    for (_, name), found in pieces.items():
+        visit_pieces(found, at(visit, "tool_argument") if name == "input" else visit)
 
 
 def _grow(grown: Growth, key: int, delta: Any) -> None:

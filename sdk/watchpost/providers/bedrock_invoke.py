@@ -17,7 +17,6 @@ from watchpost import attributes as names
 from watchpost.providers import anthropic_messages, bedrock_converse, openai_chat
 from watchpost.providers.provider import (
     Provider,
-    Visit,
     count,
     get,
     message,
@@ -26,6 +25,7 @@ from watchpost.providers.provider import (
     visit_field,
     visit_pieces,
 )
+from watchpost.providers.stages import Visit
 from watchpost.record import Attribute, Request, Result, Usage
 
 METRICS = "amazon-bedrock-invocationMetrics"

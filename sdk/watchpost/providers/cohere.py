@@ -13,7 +13,6 @@ from watchpost import attributes as names
 from watchpost.providers.growth import Growth, logprob_details
 from watchpost.providers.provider import (
     Provider,
-    Visit,
     call_part,
     get,
     media_part,
@@ -27,6 +26,7 @@ from watchpost.providers.provider import (
     visit_pieces,
     withhold,
 )
+from watchpost.providers.stages import Visit, at
 from watchpost.record import Attribute, Message, Part, Request, Result, Usage
 
 _EVENTS = frozenset(
@@ -36,6 +36,7 @@ _EVENTS = frozenset(
         *("citation-start", "citation-end"),
     }
 )
+_ARGUMENTS = "arguments"
 _OUTPUT = frozenset({"content-delta", "tool-plan-delta", "tool-call-start"})
 _TEXTS = ("text", "thinking")
 
@@ -122,8 +123,10 @@ def visit_result(result: Any, visit: Visit) -> None:
     said = get(result, "message")
     fields = [(item, name) for item in get(said, "content", ()) for name in _TEXTS]
     fields.append((said, "tool_plan"))
-    fields.extend((get(call, "function"), "arguments") for call in get(said, "tool_calls", ()))
     changed = [visit_field(target, name, visit) for target, name in fields]
+    for call in get(said, "tool_calls", ()):
+        seen = visit_field(get(call, "function"), _ARGUMENTS, at(visit, "tool_argument"))
+        changed.append(seen)
     if any(changed):
         # Citations quote the answer, and log-probabilities spell it.
         withhold(said, "citations")
@@ -136,7 +139,10 @@ def visit_stream(chunks: Sequence[Any], visit: Visit) -> None:
     for chunk in chunks:
         for target, name in _texts_of(get(get(chunk, "delta"), "message")):
             pieces.setdefault((get(chunk, "index"), name), []).append((target, name))
-    changed = [visit_pieces(found, visit) for found in pieces.values()]
+    changed = [
+        visit_pieces(found, at(visit, "tool_argument") if name == _ARGUMENTS else visit)
+        for (_, name), found in pieces.items()
+    ]
     for chunk in chunks if any(changed) else ():
         withhold(chunk, "logprobs")
         if (quoted := get(get(get(chunk, "delta"), "message"), "citations")) is not None:
@@ -149,8 +155,8 @@ def _texts_of(said: Any) -> Iterator[tuple[Any, str]]:
     for target, name in ((content, "text"), (content, "thinking"), (said, "tool_plan")):
         if get(target, name):
             yield target, name
-    if get(function, "arguments"):
-        yield function, "arguments"
+    if get(function, _ARGUMENTS):
+        yield function, _ARGUMENTS
 
 
 def _result(found_id: str, growth: Growth, usage: Any) -> Result:

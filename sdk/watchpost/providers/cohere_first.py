@@ -13,7 +13,6 @@ from watchpost.providers.cohere import read_settings, read_usage
 from watchpost.providers.growth import Growth
 from watchpost.providers.provider import (
     Provider,
-    Visit,
     call_part,
     get,
     message,
@@ -25,6 +24,7 @@ from watchpost.providers.provider import (
     visit_pieces,
     withhold,
 )
+from watchpost.providers.stages import Visit, at, remember
 from watchpost.record import Message, Part, Request, Result
 
 _ROLES = {"USER": "user", "CHATBOT": "assistant", "TOOL": "tool"}
@@ -80,8 +80,8 @@ def read_result(result: Any) -> Result:
     """What came back at once."""
     growth = Growth()
     growth.add_text(get(result, "text", ""))
-    for at, call in enumerate(get(result, "tool_calls", ())):
-        growth.add_call(at, None, get(call, "name"), get(call, "parameters", {}))
+    for index, call in enumerate(get(result, "tool_calls", ())):
+        growth.add_call(index, None, get(call, "name"), get(call, "parameters", {}))
     return _result(result, growth, get(result, "finish_reason"))
 
 
@@ -120,13 +120,7 @@ def visit_result(result: Any, visit: Visit) -> None:
 
 def visit_stream(chunks: Sequence[Any], visit: Visit) -> None:
     """Show every text of a stream whole, replacing in place; what was decided once holds."""
-    decided: dict[str, str] = {}
-
-    def visit_once(text: str) -> str:
-        if text not in decided:
-            decided[text] = visit(text)
-        return decided[text]
-
+    visit_once = remember(visit)
     pieces = [(chunk, "text") for chunk in chunks if get(chunk, "event_type") == _TEXT]
     is_new_text = visit_pieces(pieces, visit_once)
     # Every call is shown, whatever came of the one before.
@@ -149,7 +143,7 @@ def _visit_calls(source: Any, visit: Visit) -> bool:
     is_new = False
     for call in get(source, "tool_calls", ()):
         given = get(call, "parameters", {})
-        changed = visit_leaves(given, visit)
+        changed = visit_leaves(given, at(visit, "tool_argument"))
         if changed != given:
             put(call, "parameters", changed)
             is_new = True

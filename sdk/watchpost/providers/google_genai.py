@@ -16,7 +16,6 @@ from watchpost import attributes as names
 from watchpost.providers.growth import Growth, logprob_details
 from watchpost.providers.provider import (
     Provider,
-    Visit,
     call_part,
     count,
     get,
@@ -31,10 +30,12 @@ from watchpost.providers.provider import (
     visit_pieces,
     withhold,
 )
+from watchpost.providers.stages import Visit, at, find_stage_below
 from watchpost.record import Part, Request, Result, Usage
 
 _ROLES = {"model": "assistant", "function": "tool"}
 _BILLED_BY_PROMPT = ("gemini-1", "gemini-2")
+_ARGUMENTS = "args"
 _CODE = {"executable_code": "code", "code_execution_result": "output"}
 
 
@@ -170,9 +171,12 @@ def visit_stream(chunks: Sequence[Any], visit: Visit) -> None:
                 whose = (index, bool(find(part, "thought")))
                 pieces.setdefault(whose, []).append((part, "text"))
             for piece in find(find(part, "function_call"), "partial_args", ()):
-                path = (index, "args", find(piece, "json_path"))
+                path = (index, _ARGUMENTS, find(piece, "json_path"))
                 pieces.setdefault(path, []).append((piece, _field(piece, "string_value")))
-    changed = [visit_pieces(found, visit) for found in pieces.values()]
+    changed = [
+        visit_pieces(found, at(visit, "tool_argument") if kind == _ARGUMENTS else visit)
+        for (_, kind, *_), found in pieces.items()
+    ]
     changed += [_visit_rest(part, visit) for chunk in chunks for _, part in _parts_of(chunk)]
     for chunk in chunks if any(changed) else ():
         withhold(chunk, "parsed")
@@ -183,8 +187,11 @@ def visit_stream(chunks: Sequence[Any], visit: Visit) -> None:
 def _visit_rest(part: Any, visit: Visit) -> bool:
     call = find(part, "function_call")
     if arguments := find(call, "args"):
-        put(call, "args", visit_leaves(arguments, visit))
-    changed = [visit_field(find(part, name), field, visit) for name, field in _CODE.items()]
+        put(call, "args", visit_leaves(arguments, at(visit, "tool_argument")))
+    changed = [
+        visit_field(find(part, name), field, at(visit, find_stage_below(name) or "tool_argument"))
+        for name, field in _CODE.items()
+    ]
     return any(changed)
 
 

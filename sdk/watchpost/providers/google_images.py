@@ -9,7 +9,6 @@ from watchpost import attributes as names
 from watchpost.providers.google_genai import find
 from watchpost.providers.provider import (
     Provider,
-    Visit,
     blob_part,
     get,
     media_part,
@@ -18,6 +17,7 @@ from watchpost.providers.provider import (
     text_part,
     visit_field,
 )
+from watchpost.providers.stages import Visit
 from watchpost.record import Part, Request, Result, Usage
 
 

@@ -14,7 +14,6 @@ from watchpost import attributes as names
 from watchpost.providers import openai_chat
 from watchpost.providers.provider import (
     Provider,
-    Visit,
     count,
     get,
     message,
@@ -24,6 +23,7 @@ from watchpost.providers.provider import (
     visit_field,
     visit_pieces,
 )
+from watchpost.providers.stages import Visit
 from watchpost.record import Attribute, Request, Result, Usage
 
 _PACKAGE = "huggingface_hub"

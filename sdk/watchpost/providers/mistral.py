@@ -15,7 +15,6 @@ from watchpost import attributes as names
 from watchpost.providers.growth import Growth, logprob_details
 from watchpost.providers.provider import (
     Provider,
-    Visit,
     call_part,
     count,
     get,
@@ -31,9 +30,11 @@ from watchpost.providers.provider import (
     visit_pieces,
     withhold,
 )
+from watchpost.providers.stages import Visit, at
 from watchpost.record import Attribute, Message, Part, Request, Result, Usage
 
 _PACKAGE = "mistralai"
+_ARGUMENTS = "arguments"
 _FIM_ROOTS = ("prompt", "suffix")
 _MEDIA = {"image_url": "image", "document_url": "file", "input_audio": "audio"}
 
@@ -156,11 +157,14 @@ def visit_stream(chunks: Sequence[Any], visit: Visit) -> None:
             for call in get(delta, "tool_calls") or ():
                 function = get(call, "function")
                 if isinstance(get(function, "arguments"), str):
-                    key = (index, "arguments", get(call, "index", 0))
+                    key = (index, _ARGUMENTS, get(call, "index", 0))
                     pieces.setdefault(key, []).append((function, "arguments"))
                 else:
                     whole.append(function)
-    changed = [visit_pieces(found, visit) for found in pieces.values()]
+    changed = [
+        visit_pieces(found, at(visit, "tool_argument") if kind == _ARGUMENTS else visit)
+        for (_, kind, *_), found in pieces.items()
+    ]
     for chunk in chunks if any(changed) else ():
         for choice in get(get(chunk, "data"), "choices", ()):
             withhold(choice, "logprobs")
@@ -177,7 +181,8 @@ def _said(choice: Any) -> Iterator[Any]:
 
 def _visit_arguments(function: Any, visit: Visit) -> None:
     if function is not None:
-        put(function, "arguments", visit_leaves(get(function, "arguments"), visit))
+        seen = visit_leaves(get(function, "arguments"), at(visit, "tool_argument"))
+        put(function, "arguments", seen)
 
 
 def _texts_of(said: Any) -> Iterator[tuple[str, Any, str]]:

@@ -14,7 +14,6 @@ from watchpost import attributes as names
 from watchpost.providers.growth import Growth, logprob_details
 from watchpost.providers.provider import (
     Provider,
-    Visit,
     call_part,
     count,
     get,
@@ -29,6 +28,7 @@ from watchpost.providers.provider import (
     visit_pieces,
     withhold,
 )
+from watchpost.providers.stages import Visit, at
 from watchpost.record import Attribute, Message, Part, Request, Result, Usage
 
 _PROMPT = ("prompt", "suffix")
@@ -136,7 +136,8 @@ def visit_stream(chunks: Sequence[Any], visit: Visit) -> None:
     changed = [visit_pieces(found, visit) for found in pieces.values()]
     for chunk in chunks:
         for function in _functions_of(chunk):
-            put(function, "arguments", visit_leaves(get(function, "arguments"), visit))
+            seen = visit_leaves(get(function, "arguments"), at(visit, "tool_argument"))
+            put(function, "arguments", seen)
         if any(changed):
             # Tokens and their numbers say again what was said.
             withhold(chunk, "logprobs", "context")

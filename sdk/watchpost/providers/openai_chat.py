@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 from watchpost import attributes as names
 from watchpost.providers.growth import Growth, logprob_details
@@ -11,7 +11,6 @@ from watchpost.providers.provider import (
     Flow,
     Piece,
     Provider,
-    Visit,
     blob_part,
     call_part,
     count,
@@ -28,6 +27,7 @@ from watchpost.providers.provider import (
     visit_flow,
     withhold,
 )
+from watchpost.providers.stages import Visit, at
 from watchpost.record import Attribute, Message, Part, Request, Result, Usage
 
 _SYSTEM_ROLES = ("system", "developer")
@@ -35,6 +35,7 @@ _SYSTEM_ROLES = ("system", "developer")
 _THOUGHTS = ("reasoning_content", "reasoning")
 _TEXTS = ("content", "refusal", *_THOUGHTS)
 _SOUND = "audio"
+_CALLED: Final = "tool_argument"
 _PREDICTIONS = {
     names.USAGE_PREDICTED: "accepted_prediction_tokens",
     names.USAGE_MISPREDICTED: "rejected_prediction_tokens",
@@ -120,9 +121,9 @@ def visit_result(result: Any, visit: Visit) -> None:
         said = get(choice, "message")
         changed = [visit_field(said, name, visit) for name in _TEXTS]
         for call in get(said, "tool_calls", ()):
-            changed.append(visit_field(get(call, "function"), "arguments", visit))
-            changed.append(visit_field(get(call, "custom"), "input", visit))
-        changed.append(visit_field(get(said, "function_call"), "arguments", visit))
+            changed.append(visit_field(get(call, "function"), "arguments", at(visit, _CALLED)))
+            changed.append(visit_field(get(call, "custom"), "input", at(visit, _CALLED)))
+        changed.append(visit_field(get(said, "function_call"), "arguments", at(visit, _CALLED)))
         if visit_field(sound := get(said, "audio"), "transcript", visit):
             # What was taken out of the words can still be heard.
             put(sound, "data", "")
@@ -145,11 +146,11 @@ def _pieces(chunk: Any) -> Iterator[Piece]:
         for call in get(delta, "tool_calls", ()):
             key = (index, "arguments", get(call, "index", 0))
             if function := get(call, "function"):
-                yield Piece(index, key, function, "arguments")
+                yield Piece(index, key, function, "arguments", _CALLED)
             elif custom := get(call, "custom"):
-                yield Piece(index, key, custom, "input")
+                yield Piece(index, key, custom, "input", _CALLED)
         if function := get(delta, "function_call"):
-            yield Piece(index, (index, "function_call"), function, "arguments")
+            yield Piece(index, (index, "function_call"), function, "arguments", _CALLED)
         if sound := get(delta, "audio"):
             yield Piece(index, (index, _SOUND), sound, "transcript")
 

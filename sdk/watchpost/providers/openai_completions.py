@@ -12,7 +12,6 @@ from watchpost.providers.provider import (
     Flow,
     Piece,
     Provider,
-    Visit,
     get,
     message,
     read_parameters,
@@ -22,6 +21,7 @@ from watchpost.providers.provider import (
     visit_flow,
     withhold,
 )
+from watchpost.providers.stages import Visit
 from watchpost.record import Request, Result
 
 

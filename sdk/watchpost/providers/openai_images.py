@@ -8,7 +8,6 @@ from typing import Any
 from watchpost import attributes as names
 from watchpost.providers.provider import (
     Provider,
-    Visit,
     count,
     get,
     media_part,
@@ -17,6 +16,7 @@ from watchpost.providers.provider import (
     text_part,
     visit_field,
 )
+from watchpost.providers.stages import Visit
 from watchpost.record import Part, Request, Result, Usage
 
 _COMPLETED = ("image_generation.completed", "image_edit.completed")

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from watchpost import attributes as names
 from watchpost.providers.provider import (
     Flow,
     Piece,
     Provider,
-    Visit,
     call_part,
     count,
     get,
@@ -26,10 +25,16 @@ from watchpost.providers.provider import (
     visit_flow,
     withhold,
 )
+from watchpost.providers.stages import Visit, at, remember
 from watchpost.record import NO_USAGE, Attribute, Message, Part, Request, Result, Usage
+
+if TYPE_CHECKING:
+    from watchpost.screening.guard import Direction
 
 _SYSTEM_ROLES = ("system", "developer")
 _ERROR = "error"
+# What a tool is given, one's own or the provider's.
+_CALLED = ("arguments", "input", "code")
 # Made in the background: whoever asks for it later is told the tokens.
 _WAITING = ("queued", "in_progress")
 _ENDS = ("response.completed", "response.incomplete", "response.failed")
@@ -121,13 +126,7 @@ def visit_stream(chunks: Sequence[Any], visit: Visit) -> None:
 
     Its events say the same text several times; what was decided once holds for all of them.
     """
-    decided: dict[str, str] = {}
-
-    def visit_once(text: str) -> str:
-        if text not in decided:
-            decided[text] = visit(text)
-        return decided[text]
-
+    visit_once = remember(visit)
     visit_flow(FLOW, chunks, visit_once)
     for chunk in chunks:
         _repeat(chunk, visit_once)
@@ -136,12 +135,15 @@ def visit_stream(chunks: Sequence[Any], visit: Visit) -> None:
 def _pieces(chunk: Any) -> Iterator[Piece]:
     if _is_text(chunk):
         place = (get(chunk, "type"), get(chunk, "output_index"), get(chunk, "content_index"))
-        yield Piece(None, (*place, get(chunk, "summary_index")), chunk, "delta")
+        stage: Direction = "tool_argument" if _is_called(place[0]) else "output"
+        yield Piece(None, (*place, get(chunk, "summary_index")), chunk, "delta", stage)
 
 
 def _repeat(chunk: Any, visit: Visit) -> None:
-    for name in ("text", "arguments", "refusal"):
+    for name in ("text", "refusal"):
         visit_field(chunk, name, visit)
+    for name in _CALLED if _is_called(get(chunk, "type", "")) else ():
+        visit_field(chunk, name, at(visit, "tool_argument"))
     if (item := get(chunk, "item")) is not None:
         _visit_item(item, visit)
     if (part := get(chunk, "part")) is not None and visit_field(part, "text", visit):
@@ -159,8 +161,8 @@ FLOW = Flow(_pieces, _repeat, _empty)
 
 
 def _visit_item(item: Any, visit: Visit) -> None:
-    for name in ("arguments", "input"):
-        visit_field(item, name, visit)
+    for name in _CALLED:
+        visit_field(item, name, at(visit, "tool_argument"))
     for part in (*get(item, "content", ()), *get(item, "summary", ())):
         changed = [visit_field(part, name, visit) for name in ("text", "refusal")]
         if any(changed):
@@ -258,10 +260,15 @@ def _is_text(chunk: Any) -> bool:
     return is_piece and isinstance(get(chunk, "delta"), str)
 
 
+def _is_called(kind: str) -> bool:
+    """Whether an event brings what a tool is given."""
+    return any(word in kind for word in ("arguments", "tool_call", "interpreter_call"))
+
+
 def _partial(kind: str, text: str, item: Any) -> Part:
     if "reasoning" in kind:
         return reasoning_part(text)
-    if "arguments" in kind or "tool_call" in kind:
+    if _is_called(kind):
         return call_part(get(item, "call_id"), get(item, "name"), text)
     return text_part(text)
 

@@ -11,7 +11,6 @@ from typing import Any
 from watchpost import attributes as names
 from watchpost.providers.provider import (
     Provider,
-    Visit,
     count,
     get,
     message,
@@ -21,6 +20,7 @@ from watchpost.providers.provider import (
     visit_field,
     visit_pieces,
 )
+from watchpost.providers.stages import Visit
 from watchpost.record import Request, Result, Usage
 
 _DELTA, _DONE, _SEGMENT = (f"transcript.text.{kind}" for kind in ("delta", "done", "segment"))

@@ -10,13 +10,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from watchpost import attributes as names
+from watchpost.providers.stages import Visit, at, find_stage, find_stage_below
 from watchpost.record import Attribute, Message, Part, Request, Result, cut
 
-Visit = Callable[[str], str]
-"""Sees every text in a fixed order and answers what shall stand there instead."""
+if TYPE_CHECKING:
+    from watchpost.screening.guard import Direction
 
 PARAMETERS: Mapping[str, str] = {
     "max_tokens": names.REQUEST_MAX_TOKENS,
@@ -34,13 +35,16 @@ PARAMETERS: Mapping[str, str] = {
 _TEXT_KEYS = frozenset(
     {
         *("content", "text", "output", "arguments", "refusal", "thinking", "code", "tool_plan"),
-        "message",
+        *("message", "title", "context"),
     }
 )
 # Below these keys everything is somebody's data, whose own keys nobody knows.
 _FREE_KEYS = frozenset({"input", "args", "json", "response"})
 # So is what is nested below these; a string there is a text of the protocol, or bytes.
-_OPEN_KEYS = frozenset({"arguments", "data", "document"})
+_OPEN_KEYS = frozenset({"arguments", "data", "document", "tool_results"})
+
+# What says that a string under `data` is bytes in disguise.
+_BYTES_KEYS = frozenset({"media_type", "mime_type", "mimeType", "format"})
 
 
 def _own_nothing(value: Any) -> bool:
@@ -64,13 +68,15 @@ class Piece:
     """A piece of a text that grows over a stream: what `field` of `target` holds.
 
     Pieces of one `key` are one text. Of the texts of one `lane` (a choice, an answer) one is
-    written at a time: when another begins, the one before is whole.
+    written at a time: when another begins, the one before is whole. `stage` is what guards take it
+    for.
     """
 
     lane: Hashable
     key: Hashable
     target: Any
     field: str
+    stage: Direction = "output"
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,7 +217,12 @@ def visit_request(body: Mapping[str, Any], roots: Sequence[str], visit: Visit) -
     changed = dict(body)
     for root in roots:
         if root in changed:
-            changed[root] = _visit_root(changed[root], visit)
+            stage = find_stage_below(root)
+            value = changed[root]
+            # Documents and tools' results have whatever keys their owners gave them.
+            changed[root] = (
+                visit_leaves(value, at(visit, stage)) if stage else _visit_root(value, visit)
+            )
     return changed
 
 
@@ -264,10 +275,12 @@ def visit_pieces(pieces: Sequence[tuple[Any, str]], visit: Visit) -> bool:
 def visit_flow(flow: Flow, chunks: Sequence[Any], visit: Visit) -> None:
     """Show every growing text of a stream whole, replacing in place."""
     pieces: dict[Hashable, list[tuple[Any, str]]] = {}
+    stages: dict[Hashable, Direction] = {}
     for chunk in chunks:
         for piece in flow.pieces(chunk):
             pieces.setdefault(piece.key, []).append((piece.target, piece.field))
-    changed = [visit_pieces(found, visit) for found in pieces.values()]
+            stages[piece.key] = piece.stage
+    changed = [visit_pieces(found, at(visit, stages[key])) for key, found in pieces.items()]
     for chunk in chunks if any(changed) else ():
         flow.empty(chunk)
 
@@ -283,17 +296,29 @@ def _visit_root(value: Any, visit: Visit) -> Any:
     return _visit(value, visit)
 
 
-def _visit(value: Any, visit: Visit) -> Any:
+def _visit(value: Any, visit: Visit, *, is_inner: bool = False) -> Any:
+    """A copy, its texts replaced. `is_inner` is what stands in a document or a tool's result."""
     if isinstance(value, Mapping):
-        found = {}
-        for key, item in value.items():
-            if key in _FREE_KEYS or (key in _OPEN_KEYS and not isinstance(item, str)):
-                found[key] = visit_leaves(item, visit)
-            elif key in _TEXT_KEYS and isinstance(item, str):
-                found[key] = visit(item)
-            else:
-                found[key] = _visit(item, visit)
-        return found
+        if not is_inner and (stage := find_stage(value)) is not None:
+            visit, is_inner = at(visit, stage), True
+        return {key: _visit_field(value, key, visit, is_inner) for key in value}
     if isinstance(value, list | tuple):
-        return [_visit(item, visit) for item in value]
+        return [_visit(item, visit, is_inner=is_inner) for item in value]
     return value
+
+
+def _visit_field(holder: Mapping[str, Any], key: str, visit: Visit, is_inner: bool) -> Any:
+    item = holder[key]
+    if not is_inner and (stage := find_stage_below(key)) is not None:
+        visit, is_inner = at(visit, stage), True
+    if isinstance(item, str):
+        is_text = key in _TEXT_KEYS or key in _FREE_KEYS or key == "document"
+        return visit(item) if is_text or (key == "data" and _is_plain(holder)) else item
+    if key in _FREE_KEYS or key in _OPEN_KEYS:
+        return visit_leaves(item, visit)
+    return _visit(item, visit, is_inner=is_inner)
+
+
+def _is_plain(holder: Mapping[str, Any]) -> bool:
+    """Whether a string under `data` is a text: said to be one, or nothing says what else it is."""
+    return holder.get("type") == "text" or ("type" not in holder and _BYTES_KEYS.isdisjoint(holder))

@@ -14,13 +14,13 @@ from watchpost.providers import openai_chat
 from watchpost.providers.provider import (
     PARAMETERS,
     Provider,
-    Visit,
     get,
     message,
     read_parameters,
     text_part,
     visit_field,
 )
+from watchpost.providers.stages import Visit
 from watchpost.record import Message, Request, Result
 
 GENERATED = "generated_text"

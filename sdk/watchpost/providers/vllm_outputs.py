@@ -13,7 +13,6 @@ from watchpost import attributes as names
 from watchpost.providers import openai_chat
 from watchpost.providers.provider import (
     Provider,
-    Visit,
     count,
     get,
     message,
@@ -23,6 +22,7 @@ from watchpost.providers.provider import (
     visit_field,
     visit_pieces,
 )
+from watchpost.providers.stages import Visit
 from watchpost.record import Request, Result, Usage
 
 

@@ -72,7 +72,8 @@ def decide(policy: Policy, question: Question, verdicts: Sequence[Verdict]) -> D
 
     A verdict is matched to its rule by guard name; one that no rule asked for is ignored.
     """
-    rules = {rule.guard.name: rule for rule in policy.rules_for(question.direction)}
+    applicable = policy.rules_for(question.direction, question.within)
+    rules = {rule.guard.name: rule for rule in applicable}
     rulings: list[Ruling] = []
     unavailable: list[str] = []
     findings: list[Finding] = []
@@ -127,22 +128,23 @@ def verdict_attributes(ruling: Ruling) -> dict[str, str | bool | float]:
 
 
 def merge(decisions: Sequence[Decision]) -> Decision:
-    """One decision for a request of several texts: one ruling a guard, its worst.
+    """One decision for a request of several texts: one ruling a guard and stage, its worst.
 
     Durations add up, because that is what the caller waited for. A guard that tripped on one text
     and failed on another did both.
     """
-    worst: dict[str, Ruling] = {}
+    worst: dict[tuple[str, Direction], Ruling] = {}
     for ruling in (ruling for decision in decisions for ruling in decision.rulings):
-        held = worst.get(ruling.verdict.guard)
+        key = (ruling.verdict.guard, ruling.direction)
+        held = worst.get(key)
         if held is None:
-            worst[ruling.verdict.guard] = ruling
+            worst[key] = ruling
             continue
         bad = max(held, ruling, key=_gravity)
         spent_ms = held.verdict.duration_ms + ruling.verdict.duration_ms
         has_failed = held.verdict.failed or ruling.verdict.failed
         verdict = replace(bad.verdict, duration_ms=spent_ms, failed=has_failed)
-        worst[ruling.verdict.guard] = replace(bad, verdict=verdict)
+        worst[key] = replace(bad, verdict=verdict)
     unavailable = [name for decision in decisions for name in decision.unavailable]
     return Decision(
         action=worst_action(decision.action for decision in decisions),

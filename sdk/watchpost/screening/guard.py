@@ -33,7 +33,8 @@ class Question:
     `direction` says whether the text is on its way to the model ("input") or from it ("output"),
     or what else it is: a retrieved "document", a "tool_argument" before the tool runs, or a
     "tool_result" before the model reads it. `model` is the provider's model name where it is
-    known. `context` holds the documents an answer is to be checked against.
+    known. `context` holds the documents an answer is to be checked against. `within` says that a
+    request ("input") or an answer ("output") carries the text: rules for the whole look at it too.
 
     The rest is known of answers, where their call tells it: `prompt` is what the model was asked
     last, `system` its system prompt, `tokens` the answer's tokens with their log-probabilities in
@@ -46,6 +47,7 @@ class Question:
     direction: Direction = "input"
     model: str | None = None
     context: tuple[str, ...] = ()
+    within: Direction | None = field(default=None, kw_only=True)
     prompt: str | None = field(default=None, kw_only=True, repr=False)
     system: str | None = field(default=None, kw_only=True, repr=False)
     tokens: tuple[TokenScore, ...] = field(default=(), kw_only=True, repr=False)

@@ -13,7 +13,7 @@ import time
 import weakref
 from collections import OrderedDict
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from watchpost.runtime import SHIELD
 from watchpost.screening.decision import Decision, decide, merge
@@ -33,22 +33,19 @@ def screen(policy: Policy, question: Question) -> Decision:
 
 
 def screen_all(policy: Policy, questions: Sequence[Question]) -> Decision:
-    """Run the policy's guards over the texts of one request, all going the same way.
+    """Run the policy's guards over the texts of one request or answer, each as its stage has it.
 
     Guards that judge the whole are asked once, about the texts joined by line ends. The answer's
     `texts` stand in the order of the questions.
     """
     if not questions:
         return Decision("allow", (), ())
-    rules = policy.rules_for(questions[0].direction)
-    said = _ask_all(rules, questions)
-    if len(questions) == 1:
-        decisions = [decide(policy, questions[0], [verdicts[0] for verdicts in said])]
-    else:
-        decisions = _share_out(policy, rules, questions, said)
+    tasks = _lay_out(policy, questions)
+    _ask_all(tasks)
+    decisions = _share_out(policy, tasks, questions)
     decision = merge(decisions)
     if decision.action == "fallback":
-        return replace(decision, fallback=_answer_instead(rules, questions, decisions))
+        return replace(decision, fallback=_answer_instead(policy.rules, questions, decisions))
     return decision
 
 
@@ -189,54 +186,82 @@ def _find_fault(verdict: object) -> str:
     return ""
 
 
-def _ask_all(rules: Sequence[Rule], questions: Sequence[Question]) -> list[list[Verdict]]:
-    """Every rule's verdicts in the order of the questions; of the whole there is one.
+@dataclass(slots=True)
+class _Task:
+    """One rule, the places of the texts it looks at, and these as its guard is asked about them."""
+
+    rule: Rule
+    places: Sequence[int]
+    asked: Sequence[Question]
+    is_whole: bool
+    said: Sequence[Verdict] = ()
+
+
+def _lay_out(policy: Policy, questions: Sequence[Question]) -> list[_Task]:
+    tasks = []
+    for rule in policy.rules:
+        places = [i for i, q in enumerate(questions) if rule.looks_at(q.direction, q.within)]
+        if places:
+            asked: Sequence[Question] = [questions[place] for place in places]
+            is_whole = bool(getattr(rule.guard, "whole", False))
+            tasks.append(_Task(rule, places, _join(rule, asked) if is_whole else asked, is_whole))
+    return tasks
+
+
+def _join(rule: Rule, questions: Sequence[Question]) -> Sequence[Question]:
+    """The texts as one, which is the request or answer itself where the rule is for that."""
+    first = questions[0]
+    direction = first.direction
+    if first.within is not None and first.within in rule.directions:
+        direction = first.within
+    if len(questions) == 1:
+        return (replace(first, direction=direction),)
+    text = "\n".join(question.text for question in questions)
+    # How sure the model was of one text says nothing of where it stands among the others.
+    return (replace(first, text=text, direction=direction, tokens=(), samples=()),)
+
+
+def _ask_all(tasks: Sequence[_Task]) -> None:
+    """Fill in what every rule's guard says, in the order of what it is asked.
 
     Guards that have a deadline work together, each on threads of its own, and meanwhile those that
     have none on this one: more threads would only share its processor.
     """
-    whole = questions
-    if len(questions) > 1 and any(map(_is_whole, rules)):
-        joined = "\n".join(question.text for question in questions)
-        # How sure the model was of one text says nothing of where it stands among the others.
-        whole = (replace(questions[0], text=joined, tokens=(), samples=()),)
-    asked = [whole if _is_whole(rule) else questions for rule in rules]
-    errands = {
-        index: Errand(rule.guard, asked[index], rule.deadline_s, look_through)
-        for index, rule in enumerate(rules)
-        if rule.deadline_s is not None
-    }
-    said = [
-        [] if index in errands else [look_through(rule.guard, item) for item in asked[index]]
-        for index, rule in enumerate(rules)
+    errands = [
+        (task, Errand(task.rule.guard, task.asked, task.rule.deadline_s, look_through))
+        for task in tasks
+        if task.rule.deadline_s is not None
     ]
-    for index, errand in errands.items():
-        said[index] = errand.collect()
-    return said
+    for task in tasks:
+        if task.rule.deadline_s is None:
+            task.said = [look_through(task.rule.guard, item) for item in task.asked]
+    for task, errand in errands:
+        task.said = errand.collect()
 
 
 def _share_out(
-    policy: Policy,
-    rules: Sequence[Rule],
-    questions: Sequence[Question],
-    said: Sequence[Sequence[Verdict]],
+    policy: Policy, tasks: Sequence[_Task], questions: Sequence[Question]
 ) -> list[Decision]:
     """A decision on each text; of a verdict on the whole, each gets what concerns it."""
+    said: list[list[Verdict]] = [[] for _ in questions]
+    stages = {task.rule.guard.name: task.asked[0].direction for task in tasks if task.is_whole}
+    for task in tasks:
+        start = 0
+        for index, place in enumerate(task.places):
+            end = start + len(questions[place].text)
+            is_part = task.is_whole and len(task.places) > 1
+            verdict = task.said[0 if task.is_whole else index]
+            said[place].append(_cut(verdict, start, end) if is_part else verdict)
+            start = end + 1
     decisions = []
-    start = 0
-    for index, question in enumerate(questions):
-        end = start + len(question.text)
-        verdicts = [
-            _cut(verdicts[0], start, end) if _is_whole(rule) else verdicts[index]
-            for rule, verdicts in zip(rules, said, strict=True)
-        ]
-        decisions.append(decide(policy, question, verdicts))
-        start = end + 1
+    for question, verdicts in zip(questions, said, strict=True):
+        decision = decide(policy, question, verdicts)
+        # What was said of the whole is said once, and not of every stage in it.
+        rulings = (
+            replace(r, direction=stages.get(r.verdict.guard, r.direction)) for r in decision.rulings
+        )
+        decisions.append(replace(decision, rulings=tuple(rulings)))
     return decisions
-
-
-def _is_whole(rule: Rule) -> bool:
-    return bool(getattr(rule.guard, "whole", False))
 
 
 def _answer_instead(

@@ -119,3 +119,29 @@ def test_a_guard_whose_packages_are_missing_names_the_pip_command(
     monkeypatch.setattr("watchpost_guards.pii.find_spec", lambda name: None)
     with pytest.raises(MissingExtra, match=r'pip install "watchpost\[guards\]"'):
         find_guard("pii")
+
+
+def test_what_a_call_carries_is_for_the_rules_of_its_stage_and_of_the_whole() -> None:
+    class Knowing(Polite):
+        name = "knowing"
+        directions = ("output",)
+
+    class Whole(Knowing):
+        name = "whole"
+        whole = True
+
+    plain = Policy(flag=[Polite()], directions={"polite": "output"})
+    knowing, whole = Policy(flag=[Knowing()]), Policy(flag=[Whole()])
+    looked = [len(each.rules_for("tool_argument", "output")) for each in (plain, knowing, whole)]
+    assert looked == [1, 0, 1]
+    assert [len(each.rules_for("tool_argument")) for each in (plain, knowing, whole)] == [0, 0, 0]
+    tools = Policy(flag=[Polite()], directions={"polite": "tool_result"})
+    assert (len(tools.rules_within("input")), len(tools.rules_for("input"))) == (1, 0)
+
+
+def test_a_share_is_a_guards_own_then_the_policys() -> None:
+    (rule,) = Policy(flag=[Polite()], share=0.5).rules
+    (own,) = Policy(flag=[Polite()], share=0.5, shares={"polite": 0.1}).rules
+    assert (rule.share, own.share) == (0.5, 0.1)
+    with pytest.raises(ConfigError, match="0 to 1"):
+        Policy(flag=[Polite()], shares={"polite": 2})
