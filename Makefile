@@ -7,7 +7,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 SERVER := $(VENV)/.server
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test check bench conformance interop chaos fuzz hostile clean
+.PHONY: demo test check bench conformance interop hub chaos fuzz hostile clean
 
 demo: $(SERVER)
 	$(BIN)/watchpost demo
@@ -29,6 +29,10 @@ conformance: $(STAMP)
 
 interop: $(STAMP)
 	$(BIN)/python tests/interop/run.py
+
+# Models in the hub's format through torch and transformers, in an environment of their own.
+hub: $(STAMP)
+	$(BIN)/python tests/hub/run.py
 
 # 200 seeded runs of kills, outages, full disks, resends and cut bodies: about an hour.
 chaos: $(STAMP)

@@ -45,6 +45,7 @@ class Line:
             self._headers["Authorization"] = f"Bearer {key}"
         self._idle: list[http.client.HTTPConnection] = []
         self._lock = threading.Lock()
+        self._times_closed = 0
 
     def post(self, path: str, content: object, headers: Mapping[str, str] | None = None) -> Answer:
         """Ask once. Raises OSError (a TimeoutError too) or HTTPException where nobody answers."""
@@ -63,6 +64,7 @@ class Line:
         """Close what is kept open; a later question opens anew."""
         with self._lock:
             idle, self._idle = self._idle, []
+            self._times_closed += 1
         for connection in idle:
             connection.close()
 
@@ -73,6 +75,7 @@ class Line:
         body: bytes,
         headers: Mapping[str, str],
     ) -> Answer:
+        times_closed = self._times_closed
         try:
             self._set_patience(connection)
             connection.request("POST", self._prefix + path, body=body, headers=dict(headers))
@@ -83,7 +86,9 @@ class Line:
             connection.close()
             raise
         with self._lock:
-            keep = len(self._idle) < _KEPT_CONNECTIONS and response.isclosed()
+            # What was out while the line was closed would be left open for ever.
+            is_wanted = times_closed == self._times_closed and response.isclosed()
+            keep = is_wanted and len(self._idle) < _KEPT_CONNECTIONS
             if keep:
                 self._idle.append(connection)
         if not keep:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
 Places = Sequence[tuple[int, int]]
-_SMALLEST_ROOM = 16
+_SMALLEST_ROOM = 8
 # Any text at all: only what is put around it counts.
 _ANY = "a"
 
