@@ -178,7 +178,7 @@ guards:
         ),
         ("canary:\n    action: flag\n    settings: {worms: 9}", r":5 '9'.*use one of allowed, tok"),
         ("canary:\n    action: flag\n    settings:\n      words: yes", r":6 'yes'.*quotes"),
-        ("pii:\n    action: flag\n    settings: {words: 1}", r":5 '1'.*no settings"),
+        ("secrets:\n    action: flag\n    settings: {words: 1}", r":5 '1'.*no settings"),
         ("own:\n    guard: pii\n    action: flag", r":4 'pii'.*is called 'pii'"),
         ("own:\n    guard: nobody\n    action: flag", r":4 'nobody'.*name one of"),
         ("polite:\n    action: flag\n    settings: {a: 1}", r":5 'a'.*made in Python"),

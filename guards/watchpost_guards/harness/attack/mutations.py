@@ -130,7 +130,7 @@ MUTATIONS: Mapping[str, Mutation] = {
     "upper_case": Mutation(WORDS | {"pii"}, lambda text, _: text.upper()),
     "mixed_case": Mutation(WORDS, _mix_case),
     "spaced": Mutation(EVERY, _space),
-    "homoglyphs": Mutation(WORDS, _look_alike),
+    "homoglyphs": Mutation(EVERY, _look_alike),
     "fullwidth": Mutation(EVERY, lambda text, _: text.translate(_WIDE)),
     "zero_width": Mutation(EVERY, _hide_between),
     "leetspeak": Mutation(WORDS, lambda text, _: text.translate(_LEET)),
