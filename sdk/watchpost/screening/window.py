@@ -8,15 +8,13 @@ can change a verdict. No guard runs here and nothing waits; whoever has the wind
 import re
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, fields, replace
-from functools import lru_cache
+from dataclasses import dataclass, replace
 from hashlib import blake2b
-from typing import Any
 
 from watchpost.screening.decision import Decision, merge_spans, placeholder
 from watchpost.screening.disguise import plain_length
 from watchpost.screening.guard import Direction, Finding
-from watchpost.screening.policy import ACTIONS, WITHHOLDING, Policy, Rule
+from watchpost.screening.policy import WITHHOLDING, Policy, Rule, keep_rules
 from watchpost.screening.screen import READING_DEPTH
 
 SLACK = 32
@@ -216,34 +214,18 @@ class Window:
             self._base += end
 
 
-def find_reach(policy: Policy, direction: Direction) -> int | None:
+def find_reach(policy: Policy, direction: Direction, within: Direction | None = None) -> int | None:
     """How far the guards see that may withhold a text; None where one of them does not tell."""
-    reaches = [
-        _reach_of(rule) for rule in policy.rules_for(direction) if rule.action in WITHHOLDING
-    ]
+    rules = policy.rules_for(direction, within)
+    reaches = [_reach_of(rule) for rule in rules if rule.action in WITHHOLDING]
     told = [reach for reach in reaches if reach is not None]
     return max(told, default=0) if len(told) == len(reaches) else None
 
 
-@lru_cache(maxsize=64)
 def narrow(policy: Policy, *, withholding: bool) -> Policy:
     """A policy with only the rules that withhold texts, or only the others."""
-    kept = {
-        rule.guard.name: rule
-        for rule in policy.rules
-        if (rule.action in WITHHOLDING) is withholding
-    }
-    settings: dict[str, Any] = {}
-    for field in fields(policy):
-        value = getattr(policy, field.name)
-        if not field.init:
-            continue
-        if field.name in ACTIONS:
-            value = [rule.guard for rule in kept.values() if rule.action == field.name]
-        elif hasattr(value, "items"):
-            value = {name: item for name, item in value.items() if name in kept}
-        settings[field.name] = value
-    return Policy(**settings)
+    kept = (rule for rule in policy.rules if (rule.action in WITHHOLDING) is withholding)
+    return keep_rules(policy, frozenset(rule.guard.name for rule in kept))
 
 
 def find_redacted(decision: Decision, length: int) -> list[Finding]:
