@@ -7,7 +7,7 @@ does by chance, so those need a word nearby that says what they are.
 """
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -36,7 +36,7 @@ class Row:
 
 _ROWS = (
     Row("CreditCardRecognizer", "", r"\d(?:[- ]?\d){11}"),
-    Row("IbanRecognizer", "", r"[A-Z]{2}\d{2}[ -]?[A-Z0-9]{4}"),
+    Row("IbanRecognizer", "", r"[A-Z]{2}\d{2}[ -]?[A-Z0-9]{4}|\b[a-z]{2}\d{2}(?: ?[a-z0-9]{4}){3}"),
     Row("CryptoRecognizer", "", r"(?:bc1|[13])[a-zA-HJ-NP-Z0-9]{25}"),
     Row("UsSsnRecognizer", "ssn social security", r"\d{3}[- .]\d{2}[- .]\d{4}"),
     Row("UsItinRecognizer", "itin taxpayer", r"9\d{2}[- ]\d{2}"),
@@ -93,11 +93,19 @@ class Identifier:
 
 @dataclass(frozen=True, slots=True)
 class Catalogue:
-    """All kinds, and one look that tells whether any of them is worth asking."""
+    """All kinds, and one look that tells whether any of them is worth asking.
+
+    `within` holds for each word those that are a part of it: "driver's license" says "license" too.
+    """
 
     identifiers: tuple[Identifier, ...]
     shape: re.Pattern[str]
     word: re.Pattern[str]
+    within: Mapping[str, frozenset[str]]
+
+    def find_words(self, text: str) -> set[str]:
+        """The words in a text in small letters that say what a number is, also inside others."""
+        return {word for found in self.word.findall(text) for word in self.within[found]}
 
 
 def load_catalogue() -> Catalogue:
@@ -109,7 +117,8 @@ def load_catalogue() -> Catalogue:
     # Longest first, or "tax" would hide "taxpayer".
     spelled = "|".join(re.escape(word) for word in reversed(words))
     shapes = [identifier.likely.pattern for identifier in made if identifier.likely is not None]
-    return Catalogue(made, re.compile("|".join(shapes)), re.compile(rf"\b(?:{spelled})"))
+    within = {word: frozenset(other for other in words if other in word) for word in words}
+    return Catalogue(made, re.compile("|".join(shapes)), re.compile(rf"\b(?:{spelled})"), within)
 
 
 def find_identifiers(
@@ -123,7 +132,7 @@ def find_identifiers(
     said: set[str] = set()
     if has_words:
         around = text[max(0, start - _CONTEXT_BEFORE) : end + _CONTEXT_AFTER].lower()
-        said.update(catalogue.word.findall(around))
+        said = catalogue.find_words(around)
     if not said and catalogue.shape.search(snippet) is None:
         return
     for identifier in catalogue.identifiers:
@@ -174,10 +183,11 @@ def _make_identifier(row: Row, recogniser_class: Any) -> Identifier:
 
 
 def _ask_recogniser(recogniser: Any, label: str) -> Callable[[str], Matches]:
-    """A recogniser with an `analyze` of its own (it tries shorter endings)."""
+    """A recogniser with an `analyze` of its own (it tries shorter endings, and knows capitals)."""
 
     def matches(snippet: str) -> Matches:
-        for result in recogniser.analyze(snippet, [label], None):
+        capitals = snippet.upper() if snippet.isascii() else snippet
+        for result in recogniser.analyze(capitals, [label], None):
             yield result.start, result.end, float(result.score), True
 
     return matches

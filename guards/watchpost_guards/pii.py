@@ -1,28 +1,36 @@
-"""The guard `pii`: identifiers that can be told by their form, most of them by their checksum.
+"""The guard `pii`: identifiers told by their form, names and addresses told by their context.
 
 Cards, IBANs, tax and health numbers through Presidio's pattern recognisers, e-mail addresses,
-telephone numbers, IP addresses. It does not know names, streets or birthdays: those need a
-language model, and this guard loads none. Its scores are Presidio's pattern scores and 1.0 for a
-passed checksum: an order, not calibrated probabilities.
+telephone numbers, IP addresses; and, read by the tagger, what has no form: people, addresses,
+places, organisations, dates. A pattern wins where both find something. Scores are Presidio's
+pattern scores and 1.0 for a passed checksum, and the tagger's with one half at each kind's own
+threshold: an order, not calibrated probabilities.
 """
 
 import re
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from itertools import chain
 
-from watchpost.errors import MissingExtra
+from watchpost.errors import ConfigError, MissingExtra
 from watchpost.screening.guard import Finding, Guard, Question, Verdict, settle
 from watchpost_guards.contacts import find_addresses, find_emails, find_phones
 from watchpost_guards.identifiers import Catalogue, find_identifiers, load_catalogue
+from watchpost_guards.models.bundle import find_folder
+from watchpost_guards.models.reader import share_reader
+from watchpost_guards.models.segments import REACH as LEARNED_REACH
+from watchpost_guards.models.tagger import Tagger, has_tagger, share_tagger
 
+LEARNED = ("PERSON", "ADDRESS", "LOCATION", "ORGANIZATION", "DATE_TIME", "PHONE_NUMBER")
+"""What the tagger finds. Telephone numbers are looked for by pattern as well."""
 THRESHOLD = 0.5
 REACH = 384
-"""The longest is an e-mail address: 64 characters, the sign and a domain of 255. An identifier
-takes at most 62, looks 48 further for its word's border and 64 for what is said of it."""
+"""Of patterns. The longest is an e-mail address: 64 characters, the sign and a domain of 255. One
+of the others takes at most 62, looks 48 further for its word's border and 64 for what is said."""
 # Work a check may cost: beyond it the text counts as unchecked, which a policy can treat as it is.
 # It is this thread's own time, after loading: a busy machine or a first call is not a slow text.
 _BUDGET_S, _BUDGET_S_PER_CHARACTER = 2.0, 10e-6
@@ -35,46 +43,83 @@ _TOKENS = re.compile(r"[A-Za-z]{5}\d{4}[A-Za-z]|(?:bc1|[13])[a-zA-HJ-NP-Z0-9]{25
 # An unbroken run this long is an encoded file: no border in it at which an identifier could stand.
 _BLOB = re.compile(r"[A-Za-z0-9+/]{256,}")
 _MARGIN = 24
+_NEEDED = ("presidio_analyzer", "phonenumbers", "onnxruntime", "tokenizers", "numpy")
+_FEWEST_WORDS = 2
+# What stands between parts of a finding of which a pattern took one.
+_SEAMS = " \t\r\n,;:.()<>-"
 _STRETCH, _OVERLAP = 1000, 100
 
 
-def create() -> Guard:
-    """The guard, not yet loaded. Raises MissingExtra without Presidio."""
-    if find_spec("presidio_analyzer") is None or find_spec("phonenumbers") is None:
+def create(learned: Sequence[str] | None = None) -> Guard:
+    """The guard, not yet loaded.
+
+    `learned` names what the tagger is to find, of `LEARNED`; all of it when nothing is said, and
+    without any the guard is patterns alone, which cost microseconds and see less far. Raises
+    ConfigError for a kind that is not known or where the folder of models has no tagger, and
+    MissingExtra without the extra's packages.
+    """
+    if any(find_spec(package) is None for package in _NEEDED):
         raise MissingExtra("guards", "the guard 'pii'")
-    return PiiGuard()
+    if isinstance(learned, str) or not set(learned or ()) <= set(LEARNED):
+        raise ConfigError("pii(learned=...)", learned, f"list some of {', '.join(LEARNED)}")
+    kinds = frozenset(LEARNED if learned is None else learned)
+    if not kinds or (learned is None and not has_tagger(find_folder("tagger"))):
+        return PiiGuard()
+    tagger = share_tagger(find_folder("tagger"), share_reader(find_folder()))
+    return PiiGuard(tagger=tagger, kinds=kinds)
 
 
 class PiiGuard:
-    """Finds personal identifiers. Loads its recognisers once, on `warm` or the first check."""
+    """Finds personal data. Loads its recognisers and models once, on `warm` or the first check."""
 
     name = "pii"
     pure = True
     locates = True
-    reach = REACH
 
-    def __init__(self, threshold: float = THRESHOLD) -> None:
+    def __init__(
+        self,
+        threshold: float = THRESHOLD,
+        *,
+        tagger: Tagger | None = None,
+        kinds: frozenset[str] = frozenset(LEARNED),
+    ) -> None:
         self._threshold = threshold
+        self._tagger = tagger
+        self._kinds = kinds
         self._catalogue: Catalogue | None = None
         self._lock = threading.Lock()
-        self.revision = f"1+presidio-{_installed('presidio-analyzer')}"
+        self.reach = REACH if tagger is None else max(REACH, LEARNED_REACH)
+        self.revision = f"2+presidio-{_installed('presidio-analyzer')}"
+        if tagger is not None:
+            self.revision += f"+tagger-{tagger.revision}"
 
     def warm(self) -> None:
         """Load what the first check would wait for."""
+        if self._tagger is not None:
+            self._tagger.warm()
         self._load()
 
     def check(self, question: Question) -> Verdict:
-        """Find identifiers in a text. Raises TimeoutError when a text is made to be slow."""
+        """Find personal data in a text. Raises TimeoutError when a text is made to be slow."""
         began = time.perf_counter()
         text = question.text
-        findings = [finding for finding in self._find(text) if finding.score >= self._threshold]
+        told = [finding for finding in self._find(text) if finding.score >= self._threshold]
+        told = _without_shadows(told, len(text))
         return settle(
             self.name,
-            _without_shadows(findings, len(text)),
+            [*told, *_uncover(text, self._find_learned(text), told)],
             threshold=self._threshold,
             revision=self.revision,
             duration_ms=(time.perf_counter() - began) * 1000,
         )
+
+    def _find_learned(self, text: str) -> Iterator[Finding]:
+        # A word alone has no context to tell it by, and is an identifier of some program mostly.
+        if self._tagger is None or len(text.split(maxsplit=1)) < _FEWEST_WORDS:
+            return
+        for finding in self._tagger.find(text):
+            if finding.score >= self._threshold and finding.label in self._kinds:
+                yield finding
 
     def _find(self, text: str) -> Iterator[Finding]:
         if "@" in text:
@@ -156,6 +201,21 @@ def _without_shadows(findings: list[Finding], length: int) -> list[Finding]:
             taken[finding.start : finding.end] = b"\1" * (finding.end - finding.start)
             kept.append(finding)
     return kept
+
+
+def _uncover(text: str, learned: Iterator[Finding], told: list[Finding]) -> Iterator[Finding]:
+    """What is left of learned findings outside those that patterns found."""
+    borders = sorted((finding.start, finding.end) for finding in told)
+    for finding in learned:
+        start = finding.start
+        for first, last in (*borders, (finding.end, finding.end)):
+            if last <= start or first > finding.end:
+                continue
+            part = text[start : max(start, first)]
+            kept = len(part) - len(part.lstrip(_SEAMS)), len(part.rstrip(_SEAMS))
+            if kept[0] < kept[1]:
+                yield replace(finding, start=start + kept[0], end=start + kept[1])
+            start = last
 
 
 def _installed(package: str) -> str:

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from functools import cache
 
 import watchpost
+from watchpost.screening.bulk import share_bulk_guard
 from watchpost_collector.demo.assistant import RefusalGuard
 
 SERVICE = "support-assistant"
@@ -20,7 +21,7 @@ SEGMENTS = ("plan", "topic")
 def make_policy() -> watchpost.Policy:
     """Personal data is masked, secrets stop the call, refusals are flagged."""
     policy = watchpost.Policy(
-        redact=("pii",),
+        redact=(share_bulk_guard("pii"),),
         block=("secrets",),
         flag=(RefusalGuard(),),
         directions={"pii": "input", "secrets": "input", "refusal": "output"},

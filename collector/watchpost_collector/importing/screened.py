@@ -13,6 +13,7 @@ from typing import Literal
 
 from watchpost.errors import ConfigError
 from watchpost.record import Part
+from watchpost.screening.bulk import share_bulk_guard
 from watchpost.screening.decision import Ruling, worst_action
 from watchpost.screening.guard import Direction, Question
 from watchpost.screening.policy import Policy
@@ -30,7 +31,10 @@ def build_policy(guards: Sequence[str], capture: Capture) -> Policy:
     if len(set(guards)) != len(guards):
         raise ConfigError("--guards", ",".join(guards), "name each guard once")
     masking = [name for name in guards if name in _MASKING and capture != "full"]
-    policy = Policy(redact=masking, flag=[name for name in guards if name not in masking])
+    policy = Policy(
+        redact=[share_bulk_guard(name) for name in masking],
+        flag=[share_bulk_guard(name) for name in guards if name not in masking],
+    )
     # Loaded here, so that loading does not count against the first line's time.
     for rule in policy.rules:
         if (load := getattr(rule.guard, "warm", None)) is not None:

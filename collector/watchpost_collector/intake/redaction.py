@@ -18,6 +18,7 @@ from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 
 from watchpost.errors import ConfigError, Full
 from watchpost.masking.redaction import Redactor
+from watchpost.screening.bulk import share_bulk_guard
 from watchpost.screening.guard import Guard
 from watchpost.screening.policy import Policy
 from watchpost_collector.intake.patterns import read_patterns
@@ -95,9 +96,10 @@ def load_redaction(setting: str) -> Redaction | None:
     names = [name.strip() for name in setting.split(",") if name.strip()]
     if not names:
         return None
-    guards: list[str | Guard] = []
+    guards: list[Guard] = []
     for name in names:
-        guards += read_patterns(Path(name), SETTING) if name.endswith(_YAML) else [name]
+        is_file = name.endswith(_YAML)
+        guards += read_patterns(Path(name), SETTING) if is_file else [share_bulk_guard(name)]
     policy = Policy(redact=guards)
     for rule in policy.rules:
         warm = getattr(rule.guard, "warm", None)

@@ -35,6 +35,7 @@ from watchpost.export.losses import Losses
 from watchpost.export.spill import Spill, default_directory
 from watchpost.export.weight import weigh
 from watchpost.masking.redaction import Redactor
+from watchpost.screening.bulk import share_bulk_guard
 from watchpost.screening.declared import DECLARED, declare
 from watchpost.screening.policy import Policy
 from watchpost.screening.screen import warm
@@ -354,7 +355,7 @@ def make_processor(
         capture = "redacted" if masks else "full" if destination.is_loopback else "metadata"
     declare(policy)
     if capture == "redacted" and not masks:
-        policy = Policy(redact=("pii", "secrets"))
+        policy = Policy(redact=[share_bulk_guard(name) for name in ("pii", "secrets")])
         warm(policy)
     # Another key may be another project: what was spilled for one never goes to the other.
     label = f"{endpoint}\n{key or ''}\n{backfill}"

@@ -1,0 +1,1 @@
+"""Training of the tagger: names, addresses, places, organisations and dates in running text."""
