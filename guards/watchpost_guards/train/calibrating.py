@@ -17,8 +17,16 @@ from watchpost_guards.train.records import Example
 _STEPS, _RIDGE = 50, 1e-2
 # The widest a probability may stand from certainty's edge: held-out sets are small.
 _STEEPEST = 20.0
-# A set of harmless texts may trip so many times the wanted rate, where it is large enough to tell.
-_WORST, _FEWEST = 2.0, 40
+# A smaller set of harmless texts cannot tell how often its like would trip.
+_FEWEST = 30
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """The share of harmless texts that may trip: of all sets together, and of any one of them."""
+
+    together: float
+    each: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,12 +65,11 @@ def calibrate_head(
     examples: Sequence[Example],
     logits: NDArray[numpy.float64],
     columns: Sequence[str],
-    wanted_fpr: float | None,
+    wanted: Wanted | None,
 ) -> Calibration:
     """Fit every column of a head, and the threshold of its first.
 
-    `wanted_fpr` is the share of harmless texts that may trip, of all sets together and, doubled, of
-    each; None takes the best F1.
+    Without a wanted rate of false positives the threshold is the one of the best F1.
     """
     fits = [
         fit_platt(logits[:, place], _labels(examples, column), weigh(examples, column))
@@ -72,16 +79,18 @@ def calibrate_head(
     said = weights > 0
     scale, shift = fits[0]
     scores = 1 / (1 + numpy.exp(-(scale * logits[:, 0] + shift)))
-    threshold = choose_threshold(scores[said], labels[said], weights[said], wanted_fpr)
-    if wanted_fpr is not None:
+    threshold = choose_threshold(
+        scores[said], labels[said], weights[said], wanted.together if wanted else None
+    )
+    if wanted is not None:
         harmless = said & ~labels
         sources = numpy.array([example.source for example in examples])
         for source in sorted(set(sources[harmless])):
             of_set = scores[harmless & (sources == source)]
             if len(of_set) >= _FEWEST:
                 # New texts are of one kind or another: none may pay for the others.
-                wanted = _WORST * wanted_fpr
-                threshold = max(threshold, _stay_within(of_set, numpy.ones(len(of_set)), wanted))
+                alone = _stay_within(of_set, numpy.ones(len(of_set)), wanted.each)
+                threshold = max(threshold, alone)
     return Calibration(tuple(s for s, _ in fits), tuple(s for _, s in fits), threshold)
 
 

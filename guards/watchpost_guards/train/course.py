@@ -23,7 +23,7 @@ from watchpost_guards.harness.measures import measure_auc
 from watchpost_guards.models.bundle import FORMAT, GRAPH, MANIFEST, TOKENIZER, open_bundle
 from watchpost_guards.models.reader import Reader
 from watchpost_guards.models.windows import WIDTH
-from watchpost_guards.train.calibrating import Calibration, calibrate_head, weigh
+from watchpost_guards.train.calibrating import Calibration, Wanted, calibrate_head, weigh
 from watchpost_guards.train.card import Cost, Judged, write_card
 from watchpost_guards.train.encoder import Encoder, load_encoder
 from watchpost_guards.train.fitting import Plan, fit
@@ -34,13 +34,16 @@ from watchpost_guards.train.records import COLUMNS, Example, is_held_out, read_e
 from watchpost_guards.train.states import compute_states
 
 CARD = "model_card.md"
-LEARNED = "learned.pt"
-"""What a run learned at full precision, in its cache: another one can go on from there."""
 _HELD_OUT_PERCENT = 8
 # Texts of each held-out set that are read at full precision too, to see what 8 bits cost.
 _COMPARED = 80
-# What a head may cost: the share of harmless held-out texts that trip; refusals go by best F1.
-_WANTED_FPR: dict[str, float | None] = {"unsafe": 0.03, "injection": 0.01, "refusal": None}
+# What a head may cost: the share of harmless held-out texts that trip, of all and of any one set;
+# refusals go by best F1. Some harmless texts quote hate, so a set of them may trip more often.
+_WANTED: dict[str, Wanted | None] = {
+    "unsafe": Wanted(0.03, 0.12),
+    "injection": Wanted(0.01, 0.02),
+    "refusal": None,
+}
 # What kind of harm matters less than whether there is any.
 _KIND_SHARE = 0.3
 
@@ -116,7 +119,8 @@ def _learn(
         frozen=course.frozen, epochs=course.epochs, minutes=course.minutes, seed=course.seed
     )
     fit(encoder, states, targets, weights, plan, tell)
-    torch.save(encoder.state_dict(), course.cache / LEARNED)
+    # At full precision: another run can go on from it.
+    torch.save(encoder.state_dict(), course.cache / f"{course.out.name}.pt")
     return encoder
 
 
@@ -206,7 +210,7 @@ def _calibrate(
     for head, kinds in COLUMNS.items():
         columns = [f"{head}/{kind}" for kind in kinds]
         of_head = logits[inside, first : first + len(columns)]
-        calibrations[head] = calibrate_head(examples, of_head, columns, _WANTED_FPR[head])
+        calibrations[head] = calibrate_head(examples, of_head, columns, _WANTED[head])
         first += len(columns)
     return calibrations
 

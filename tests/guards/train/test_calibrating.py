@@ -4,6 +4,7 @@ import numpy
 import pytest
 
 from watchpost_guards.train.calibrating import (
+    Wanted,
     calibrate_head,
     choose_threshold,
     fit_platt,
@@ -76,7 +77,7 @@ def test_sets_count_by_the_root_of_their_size_and_both_labels_the_same() -> None
 def test_a_head_is_calibrated_column_by_column() -> None:
     examples = [Example(str(n), {"a/a": float(n % 2)}, "set") for n in range(100)]
     logits = numpy.array([[3.0 if n % 2 else -3.0, 0.0] for n in range(100)])
-    found = calibrate_head(examples, logits, ["a/a", "a/kind"], 0.02)
+    found = calibrate_head(examples, logits, ["a/a", "a/kind"], Wanted(0.02, 0.04))
     assert found.scale[1] == 1.0
     assert sigmoid(found.scale[0] * -3.0 + found.shift[0]) < found.threshold <= 1.0
 
@@ -89,7 +90,7 @@ def test_no_set_of_harmless_texts_pays_for_the_others() -> None:
     examples += [Example("x", {"a/a": 1.0}, "bad") for _ in range(300)]
     logits.append(chance.normal(3.0, 1.0, 300))
     rows = numpy.concatenate(logits)[:, None]
-    found = calibrate_head(examples, rows, ["a/a"], 0.05)
+    found = calibrate_head(examples, rows, ["a/a"], Wanted(0.05, 0.1))
     scores = sigmoid(found.scale[0] * rows[:, 0] + found.shift[0])
     hard = numpy.array([example.source == "hard" for example in examples])
     assert (scores[hard] >= found.threshold).mean() <= 0.1
