@@ -58,3 +58,20 @@ def test_what_is_written_wrong_is_told_by_its_line(tmp_path: Path, text: str, li
     with pytest.raises(ConfigError) as error:
         load_catalogue(own)
     assert error.value.value.startswith(f"own.yaml:{line}")
+
+
+def draw_table() -> str:
+    rows = ["| name | model | task | licence |", "|---|---|---|---|"]
+    for entry in load_catalogue().values():
+        note = entry.refused or ("" if entry.revision or entry.task == "generate" else "not pinned")
+        task = f"{entry.task} ({note})" if note else entry.task
+        rows.append(f"| `{entry.name}` | {entry.model} | {task} | {entry.licence} |")
+    return "\n".join(rows)
+
+
+def test_the_table_of_the_document_is_the_catalogue() -> None:
+    document = Path(__file__).resolve().parents[3] / "docs" / "guards" / "hosting.md"
+    (table,) = re.findall(
+        r"<!-- catalogue -->\n(.*?)\n<!-- /catalogue -->", document.read_text(), re.DOTALL
+    )
+    assert table == draw_table()
