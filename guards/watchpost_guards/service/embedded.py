@@ -12,7 +12,7 @@ from typing import Any
 import numpy
 
 from watchpost.errors import ConfigError, MissingExtra
-from watchpost.screening.factory import GROUP, share_guard
+from watchpost.screening.factory import GROUP, find_guard
 from watchpost.screening.guard import Guard
 from watchpost_guards.models.bundle import find_folder
 from watchpost_guards.models.reader import share_reader
@@ -31,7 +31,7 @@ def open_embedded(batcher: Batcher) -> tuple[dict[str, Guard], dict[str, str]]:
     absent: dict[str, str] = {}
     for name in sorted({entry.name for entry in entry_points(group=GROUP)}):
         try:
-            guards[name] = share_guard(name)
+            guards[name] = find_guard(name)
         except (ConfigError, MissingExtra) as error:
             absent[name] = str(error)
     return guards, absent
