@@ -14,7 +14,7 @@ from typing import Any, Protocol
 from watchpost.errors import Full
 from watchpost.screening.deadline import find_deadline
 from watchpost_guards.service.meter import Meter
-from watchpost_guards.service.schedule import Bounds, Piece, Schedule, Taken
+from watchpost_guards.service.schedule import Bounds, Piece, Schedule, Taken, find_widest
 
 _NEVER = 10.0
 """Seconds between two looks at the clock where nothing happens."""
@@ -51,7 +51,7 @@ class Batcher:
     @property
     def widest(self) -> int:
         """Tokens one piece may have."""
-        return self._bounds.batch_tokens
+        return find_widest(self._bounds)
 
     @property
     def waiting_tokens(self) -> int:

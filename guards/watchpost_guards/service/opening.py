@@ -18,7 +18,7 @@ from watchpost_guards.service.embedded import EMBEDDED, open_embedded
 from watchpost_guards.service.generative import GenerativeGuard
 from watchpost_guards.service.meter import Meter
 from watchpost_guards.service.roster import Roster, refuse_replacement
-from watchpost_guards.service.schedule import Bounds
+from watchpost_guards.service.schedule import LENGTHS, Bounds
 
 DEVICES = "cpu, cuda or cuda:NUMBER"
 DTYPES = ("auto", "float32", "bfloat16")
@@ -47,6 +47,7 @@ def open_desk(choice: Choice, say: Callable[[str], None]) -> Desk:
     be had, and MissingExtra without torch and transformers where a model needs them.
     """
     _check_device(choice.device)
+    _check_numbers(choice)
     entries = _find_entries(choice)
     meter = Meter()
     batcher = Batcher(choice.bounds, meter)
@@ -111,6 +112,21 @@ def _open_package_guards(
     for name, reason in absent.items():
         say(f"without {name}: {reason}")
     return guards
+
+
+def _check_numbers(choice: Choice) -> None:
+    """What is too small would fail every check, or every request."""
+    limits, bounds = choice.limits, choice.bounds
+    least = {
+        "--threads": (limits.threads, 1),
+        "--open-requests": (limits.open_requests, 1),
+        "--waiting-tokens": (bounds.waiting_tokens, 1),
+        # As long as the longest common window.
+        "--batch-tokens": (bounds.batch_tokens, LENGTHS[-1]),
+    }
+    for setting, (value, smallest) in least.items():
+        if value < smallest:
+            raise ConfigError(setting, value, f"give {smallest} or more")
 
 
 def _check_device(device: str) -> None:

@@ -120,6 +120,14 @@ class Schedule(Generic[T]):
         return min(self._lines, key=lambda key: self._lines[key][0][:2], default=None)
 
 
+def find_widest(bounds: Bounds) -> int:
+    """Tokens the widest piece may have that a batch can hold; 0 where it can hold none."""
+    longest = LENGTHS[-1]
+    if bounds.batch_tokens >= longest:
+        return bounds.batch_tokens // longest * longest
+    return max((length for length in LENGTHS if length <= bounds.batch_tokens), default=0)
+
+
 def pad_length(tokens: int) -> int:
     """The length a piece of so many tokens is padded to."""
     longest = LENGTHS[-1]

@@ -10,8 +10,9 @@ from watchpost.errors import ConfigError, MissingExtra
 from watchpost.screening.guard import Question
 from watchpost_guards.models.bundle import SETTING
 from watchpost_guards.service import opening
-from watchpost_guards.service.desk import Asked
+from watchpost_guards.service.desk import Asked, Limits
 from watchpost_guards.service.opening import Choice, open_desk
+from watchpost_guards.service.schedule import Bounds
 
 
 @pytest.fixture(autouse=True)
@@ -25,6 +26,8 @@ def no_models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     [
         (Choice(models=("mind-reader",)), "--models"),
         (Choice(guards=("mind-reader",)), "--guards"),
+        (Choice(bounds=Bounds(batch_tokens=511)), "--batch-tokens"),
+        (Choice(limits=Limits(threads=0)), "--threads"),
         (Choice(device="tpu"), "--device"),
         (Choice(device="cuda:one"), "--device"),
         (Choice(models=("llama-guard",)), "--catalogue llama-guard"),

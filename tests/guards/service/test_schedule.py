@@ -14,6 +14,7 @@ from watchpost_guards.service.schedule import (
     Piece,
     Schedule,
     Taken,
+    find_widest,
     pad_length,
 )
 
@@ -161,6 +162,12 @@ def test_a_book_is_taken_whole_where_there_is_room_and_refused_whole_where_there
 def test_what_no_batch_can_hold_is_refused_by_name() -> None:
     with pytest.raises(ValueError, match="1024 tokens"):
         Schedule(Bounds(1024)).offer([Piece("model", 1025, NEVER, "wide")], 0.0)
+
+
+@given(st.integers(16, 10_000))
+def test_the_widest_piece_fits_and_the_next_length_does_not(budget: int) -> None:
+    widest = find_widest(Bounds(budget))
+    assert pad_length(widest) <= budget < pad_length(widest + 1)
 
 
 @given(st.integers(1, 10_000))
