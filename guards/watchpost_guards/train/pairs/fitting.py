@@ -19,7 +19,7 @@ from torch.nn import functional
 from watchpost_guards.train.pairs.lessons import NOTHING, WRONG, Claim, Lesson
 from watchpost_guards.train.pairs.network import Network
 
-_BATCH_TOKENS = 8192
+_BATCH_TOKENS = 3072
 _CLIP = 1.0
 _KNOWN_SHARE = 0.5
 # Word for word an answer says hundreds of times that it is right; wrong words weigh more.
