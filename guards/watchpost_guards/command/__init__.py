@@ -15,6 +15,7 @@ VERBS = {
     "eval": "measure a guard on labelled data",
     "calibrate": "fit a guard's threshold to your own traffic",
     "attack": "run mutations of known attacks against a guard",
+    "teach": "learn labels of your own from a few dozen examples",
     "serve": "guards over HTTP, on a CPU or a GPU",
 }
 
