@@ -62,6 +62,10 @@ class GuardApi:
             self._desk.meter.count("requests", status="429")
             wait_s = max(1, round(full.retry_after_s))
             await send_json(send, 429, {"error": full.reason}, retry_after_s=wait_s)
+        except Exception as error:
+            # By its kind alone, and in no log: what it says may quote a text.
+            self._desk.meter.count("requests", status="500")
+            await send_json(send, 500, {"error": type(error).__name__})
 
     def _find(self, scope: Scope) -> tuple[str, Answer]:
         method = "GET" if scope["method"] == "HEAD" else scope["method"]

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from watchpost.errors import Full
 from watchpost.screening.breaker import Breaker
 from watchpost.screening.deadline import due
-from watchpost.screening.guard import Question, Verdict
+from watchpost.screening.guard import Question, Verdict, fail
 from watchpost.screening.screen import examine
 from watchpost_guards.service.batcher import Batcher
 from watchpost_guards.service.meter import Meter
@@ -159,7 +159,10 @@ class Desk:
         if time.monotonic() >= asked.deadline_s:
             return _give_up(name)
         with self.roster.borrow(name) as guard, due(asked.deadline_s):
-            verdict = examine(guard, asked.question)
+            try:
+                verdict = examine(guard, asked.question)
+            except BaseException as error:  # A guard that leaves by SystemExit ends nothing else.
+                verdict = fail(guard, type(error).__name__, 0.0)
         if verdict.failed and verdict.reason == TimeoutError.__name__:
             return replace(verdict, label="late")
         return verdict

@@ -200,6 +200,35 @@ async def test_a_device_with_too_much_to_do_refuses_the_request() -> None:
         assert (await ask(client)).status_code == 429
 
 
+class Leaving:
+    """A guard that ends its thread, or at least tries to."""
+
+    name = "leaving"
+
+    def check(self, question: Question) -> Verdict:
+        raise SystemExit(question.text)
+
+
+async def test_a_guard_that_leaves_takes_nobody_with_it() -> None:
+    async with serve(Leaving(), FakeGuard("word")) as client:
+        answer = await ask(client)
+    found = {verdict["guard"]: verdict for verdict in answer.json()["verdicts"]}
+    assert (found["leaving"]["failed"], found["leaving"]["reason"]) == (True, "SystemExit")
+    assert not found["word"]["failed"]
+
+
+async def test_trouble_of_our_own_is_told_by_its_kind_and_repeats_nothing(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    def load(name: str, revision: str) -> Guard:
+        raise ZeroDivisionError(SECRET)
+
+    async with serve(FakeGuard("word"), load=load) as client:
+        answer = await client.post("/v1/guards/word", json={"revision": "2"})
+    assert (answer.status_code, answer.json()) == (500, {"error": "ZeroDivisionError"})
+    assert "rawest" not in caplog.text
+
+
 async def test_a_dead_host_behind_one_guard_costs_the_others_nothing() -> None:
     dead, word = Waiting(remote=True), FakeGuard("word")
     async with serve(dead, word, limits=Limits(threads=1, remote_threads=1)) as client:

@@ -1,37 +1,17 @@
 """The device's thread: who waits, for how long, and what goes through together."""
 
-import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from gated_engine import GatedEngine
 
 from watchpost.errors import Full
 from watchpost.screening.deadline import due
 from watchpost_guards.service.batcher import Batcher
 from watchpost_guards.service.meter import Meter
 from watchpost_guards.service.schedule import Bounds
-
-
-class Doubler:
-    """A model that doubles numbers, refuses 13, and can be kept busy."""
-
-    lane = "doubler"
-
-    def __init__(self) -> None:
-        self.batches: list[tuple[int, ...]] = []
-        self.started = threading.Event()
-        self.free = threading.Event()
-        self.free.set()
-
-    def run(self, rows: Sequence[int], length: int) -> list[int]:
-        self.started.set()
-        assert self.free.wait(30)
-        self.batches.append(tuple(rows))
-        if 13 in rows:
-            raise ArithmeticError("thirteen")
-        return [2 * row for row in rows]
 
 
 @pytest.fixture
@@ -42,13 +22,12 @@ def batcher() -> Iterator[Batcher]:
 
 
 def test_answers_come_in_the_order_of_the_rows(batcher: Batcher) -> None:
-    assert batcher.run(Doubler(), [3, 1, 2], [16, 40, 5]) == [6, 2, 4]
-    assert batcher.run(Doubler(), [], []) == []
+    assert batcher.run(open_engine(), [3, 1, 2], [16, 40, 5]) == [6, 2, 4]
+    assert batcher.run(open_engine(), [], []) == []
 
 
 def test_what_gathers_while_the_device_is_busy_goes_through_together(batcher: Batcher) -> None:
-    model = Doubler()
-    model.free.clear()
+    model = GatedEngine()
     with ThreadPoolExecutor(4) as pool:
         first = pool.submit(batcher.run, model, [1], [16])
         assert model.started.wait(30)
@@ -61,8 +40,7 @@ def test_what_gathers_while_the_device_is_busy_goes_through_together(batcher: Ba
 
 
 def test_a_row_that_fails_takes_no_other_with_it(batcher: Batcher) -> None:
-    model = Doubler()
-    model.free.clear()
+    model = GatedEngine()
     with ThreadPoolExecutor(3) as pool:
         pool.submit(batcher.run, model, [1], [16])
         assert model.started.wait(30)
@@ -79,8 +57,7 @@ def test_a_row_that_fails_takes_no_other_with_it(batcher: Batcher) -> None:
 def test_a_caller_waits_no_longer_than_his_deadline_and_his_row_costs_nothing(
     batcher: Batcher,
 ) -> None:
-    model = Doubler()
-    model.free.clear()
+    model = GatedEngine()
     with ThreadPoolExecutor(1) as pool:
         first = pool.submit(batcher.run, model, [1], [16])
         assert model.started.wait(30)
@@ -95,8 +72,7 @@ def test_a_caller_waits_no_longer_than_his_deadline_and_his_row_costs_nothing(
 def test_more_than_may_wait_is_refused_and_what_nobody_waits_for_makes_room(
     batcher: Batcher,
 ) -> None:
-    model = Doubler()
-    model.free.clear()
+    model = GatedEngine()
     with ThreadPoolExecutor(2) as pool:
         pool.submit(batcher.run, model, [1], [16])
         assert model.started.wait(30)
@@ -113,8 +89,7 @@ def test_more_than_may_wait_is_refused_and_what_nobody_waits_for_makes_room(
 
 
 def test_what_was_taken_is_finished_before_it_closes() -> None:
-    model = Doubler()
-    model.free.clear()
+    model = GatedEngine()
     batcher = Batcher(Bounds(), Meter())
     with ThreadPoolExecutor(2) as pool:
         taken = pool.submit(batcher.run, model, [1], [16])
@@ -127,7 +102,13 @@ def test_what_was_taken_is_finished_before_it_closes() -> None:
     assert not batcher.is_alive
 
 
-def refuses(batcher: Batcher, model: Doubler) -> bool:
+def open_engine() -> GatedEngine:
+    engine = GatedEngine()
+    engine.free.set()
+    return engine
+
+
+def refuses(batcher: Batcher, model: GatedEngine) -> bool:
     try:
         with due(time.monotonic() + 0.001):
             batcher.run(model, [9], [16])
