@@ -44,15 +44,15 @@ def run(args: argparse.Namespace) -> int:
     from watchpost_guards.service.api import KEY_RING
     from watchpost_guards.service.desk import Limits
     from watchpost_guards.service.listening import Address, serve
-    from watchpost_guards.service.opening import Choice, open_desk
+    from watchpost_guards.service.opening import Choice, open_desk, split_names
     from watchpost_guards.service.schedule import Bounds
 
     keys = load_keys(args.keys, os.environ, KEY_RING)
     # Said before anything is loaded, which can take minutes.
     keys.require_keys_for(args.host, KEY_RING)
     choice = Choice(
-        models=_split(args.models),
-        guards=_split(args.guards),
+        models=split_names(args.models),
+        guards=split_names(args.guards),
         catalogue=args.catalogue,
         device=args.device,
         dtype=args.dtype,
@@ -84,7 +84,3 @@ def _say(line: str) -> None:
     with suppress(OSError):
         sys.stderr.write(f"{line}\n")
         sys.stderr.flush()
-
-
-def _split(names: str) -> tuple[str, ...]:
-    return tuple(name.strip() for name in names.split(",") if name.strip())

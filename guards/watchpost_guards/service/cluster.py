@@ -21,9 +21,7 @@ from watchpost.errors import ConfigError
 from watchpost.serving.keys import load_keys
 from watchpost.serving.origin import OriginGuard
 from watchpost_guards.service.api import KEY_RING, GuardApi
-from watchpost_guards.service.opening import Choice, open_desk
-
-_OPTIONS = ("models", "guards", "catalogue", "device", "dtype", "keys")
+from watchpost_guards.service.opening import open_desk, read_choice
 
 
 class Replica:
@@ -64,25 +62,7 @@ class Replica:
             await asyncio.to_thread(self._desk.close)
 
 
-def read_choice(options: Mapping[str, str]) -> Choice:
-    """What a replica is to have. Raises ConfigError for an option that does not exist."""
-    if unknown := sorted(set(options) - set(_OPTIONS)):
-        raise ConfigError("args", unknown, f"name some of {', '.join(_OPTIONS)}")
-    catalogue = options.get("catalogue")
-    return Choice(
-        models=_split(options.get("models", "embedded")),
-        guards=_split(options.get("guards", "")),
-        catalogue=Path(catalogue) if catalogue else None,
-        device=options.get("device", "cpu"),
-        dtype=options.get("dtype", "auto"),
-    )
-
-
 def build(args: dict[str, str]) -> Any:
     """The Serve application of a configuration's `args`."""
     read_choice(args)  # What is written wrong is said here, not by replica after replica.
     return serve.deployment(Replica, name="guards").bind(args)
-
-
-def _split(names: str) -> tuple[str, ...]:
-    return tuple(name.strip() for name in names.split(",") if name.strip())

@@ -22,6 +22,8 @@ from watchpost_guards.service.schedule import LENGTHS, Bounds
 
 DEVICES = "cpu, cuda or cuda:NUMBER"
 DTYPES = ("auto", "float32", "bfloat16")
+OPTIONS = ("models", "guards", "catalogue", "device", "dtype", "keys")
+"""What the `args` of a cluster's configuration may hold."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +49,8 @@ def open_desk(choice: Choice, say: Callable[[str], None]) -> Desk:
     be had, and MissingExtra without torch and transformers where a model needs them.
     """
     _check_device(choice.device)
+    if choice.dtype not in DTYPES:
+        raise ConfigError("--dtype", choice.dtype, f"say one of {', '.join(DTYPES)}")
     _check_numbers(choice)
     entries = _find_entries(choice)
     meter = Meter()
@@ -62,6 +66,28 @@ def open_desk(choice: Choice, say: Callable[[str], None]) -> Desk:
         batcher.close()
         raise
     return Desk(Roster(guards, loader.load), batcher, meter, choice.limits)
+
+
+def read_choice(options: Mapping[str, str]) -> Choice:
+    """What a replica of a cluster is to have, by the options of `watchpost guards serve`.
+
+    Raises ConfigError for an option that does not exist.
+    """
+    if unknown := sorted(set(options) - set(OPTIONS)):
+        raise ConfigError("args", unknown, f"name some of {', '.join(OPTIONS)}")
+    catalogue = options.get("catalogue")
+    return Choice(
+        models=split_names(options.get("models", "embedded")),
+        guards=split_names(options.get("guards", "")),
+        catalogue=Path(catalogue) if catalogue else None,
+        device=options.get("device", "cpu"),
+        dtype=options.get("dtype", "auto"),
+    )
+
+
+def split_names(names: str) -> tuple[str, ...]:
+    """Names separated by commas."""
+    return tuple(name.strip() for name in names.split(",") if name.strip())
 
 
 class _Loader:

@@ -5,13 +5,15 @@ import time
 from pathlib import Path
 
 import pytest
+import yaml
 
 from watchpost.errors import ConfigError, MissingExtra
 from watchpost.screening.guard import Question
 from watchpost_guards.models.bundle import SETTING
 from watchpost_guards.service import opening
+from watchpost_guards.service.catalogue import load_catalogue
 from watchpost_guards.service.desk import Asked, Limits
-from watchpost_guards.service.opening import Choice, open_desk
+from watchpost_guards.service.opening import Choice, open_desk, read_choice
 from watchpost_guards.service.schedule import Bounds
 
 
@@ -28,6 +30,7 @@ def no_models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         (Choice(guards=("mind-reader",)), "--guards"),
         (Choice(bounds=Bounds(batch_tokens=511)), "--batch-tokens"),
         (Choice(limits=Limits(threads=0)), "--threads"),
+        (Choice(dtype="float8"), "--dtype"),
         (Choice(device="tpu"), "--device"),
         (Choice(device="cuda:one"), "--device"),
         (Choice(models=("llama-guard",)), "--catalogue llama-guard"),
@@ -65,3 +68,19 @@ def test_only_the_guards_asked_for_are_there() -> None:
     desk.close()
     assert desk.roster.names == ("secrets",)
     assert not verdict.failed
+
+
+def test_the_configuration_of_a_cluster_asks_for_what_there_is() -> None:
+    root = Path(__file__).resolve().parents[3]
+    (application,) = yaml.safe_load((root / "deploy" / "ray-guards.yaml").read_text())[
+        "applications"
+    ]
+    module, _, function = application["import_path"].partition(":")
+    source = (root / "guards" / (module.replace(".", "/") + ".py")).read_text()
+    choice = read_choice(application["args"])
+    known = load_catalogue()
+    assert f"def {function}(" in source
+    assert all(name in known and known[name].find_source() for name in choice.models[1:])
+    assert (choice.models[0], choice.device) == ("embedded", "cuda")
+    with pytest.raises(ConfigError):
+        read_choice({"model": "embedded"})
