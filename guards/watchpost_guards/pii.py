@@ -66,60 +66,36 @@ def create(learned: Sequence[str] | None = None) -> Guard:
     if not kinds or (learned is None and not has_tagger(find_folder("tagger"))):
         return PiiGuard()
     tagger = share_tagger(find_folder("tagger"), share_reader(find_folder()))
-    return PiiGuard(tagger=tagger, kinds=kinds)
+    return LearnedPiiGuard(PiiGuard(), tagger, kinds)
 
 
 class PiiGuard:
-    """Finds personal data. Loads its recognisers and models once, on `warm` or the first check."""
+    """Finds what has a form. Loads its recognisers once, on `warm` or the first check."""
 
     name = "pii"
     pure = True
     locates = True
+    reach = REACH
 
-    def __init__(
-        self,
-        threshold: float = THRESHOLD,
-        *,
-        tagger: Tagger | None = None,
-        kinds: frozenset[str] = frozenset(LEARNED),
-    ) -> None:
-        self._threshold = threshold
-        self._tagger = tagger
-        self._kinds = kinds
+    def __init__(self, threshold: float = THRESHOLD) -> None:
+        self.threshold = threshold
         self._catalogue: Catalogue | None = None
         self._lock = threading.Lock()
-        self.reach = REACH if tagger is None else max(REACH, LEARNED_REACH)
         self.revision = f"2+presidio-{_installed('presidio-analyzer')}"
-        if tagger is not None:
-            self.revision += f"+tagger-{tagger.revision}"
 
     def warm(self) -> None:
         """Load what the first check would wait for."""
-        if self._tagger is not None:
-            self._tagger.warm()
         self._load()
 
     def check(self, question: Question) -> Verdict:
-        """Find personal data in a text. Raises TimeoutError when a text is made to be slow."""
+        """Find identifiers in a text. Raises TimeoutError when a text is made to be slow."""
         began = time.perf_counter()
-        text = question.text
-        told = [finding for finding in self._find(text) if finding.score >= self._threshold]
-        told = _without_shadows(told, len(text))
-        return settle(
-            self.name,
-            [*told, *_uncover(text, self._find_learned(text), told)],
-            threshold=self._threshold,
-            revision=self.revision,
-            duration_ms=(time.perf_counter() - began) * 1000,
-        )
+        return _settle(self, self.find(question.text), began)
 
-    def _find_learned(self, text: str) -> Iterator[Finding]:
-        # A word alone has no context to tell it by, and is an identifier of some program mostly.
-        if self._tagger is None or len(text.split(maxsplit=1)) < _FEWEST_WORDS:
-            return
-        for finding in self._tagger.find(text):
-            if finding.score >= self._threshold and finding.label in self._kinds:
-                yield finding
+    def find(self, text: str) -> list[Finding]:
+        """What is found, none over another. Raises what `check` raises."""
+        told = [finding for finding in self._find(text) if finding.score >= self.threshold]
+        return _without_shadows(told, len(text))
 
     def _find(self, text: str) -> Iterator[Finding]:
         if "@" in text:
@@ -148,6 +124,55 @@ class PiiGuard:
                 if self._catalogue is None:
                     self._catalogue = load_catalogue()
         return self._catalogue
+
+
+class LearnedPiiGuard:
+    """Finds what has a form and what its context tells. Loads once, like its two parts.
+
+    `by_form` is the part for texts that are no prose.
+    """
+
+    name = "pii"
+    pure = True
+    locates = True
+    reach = max(REACH, LEARNED_REACH)
+
+    def __init__(self, by_form: PiiGuard, tagger: Tagger, kinds: frozenset[str]) -> None:
+        self.by_form = by_form
+        self.threshold = by_form.threshold
+        self.revision = f"{by_form.revision}+tagger-{tagger.revision}"
+        self._tagger = tagger
+        self._kinds = kinds
+
+    def warm(self) -> None:
+        """Load what the first check would wait for."""
+        self._tagger.warm()
+        self.by_form.warm()
+
+    def check(self, question: Question) -> Verdict:
+        """Find personal data in a text. Raises what its parts raise."""
+        began = time.perf_counter()
+        told = self.by_form.find(question.text)
+        learned = self._find_learned(question.text)
+        return _settle(self, [*told, *_uncover(question.text, learned, told)], began)
+
+    def _find_learned(self, text: str) -> Iterator[Finding]:
+        # A word alone has no context to tell it by, and is an identifier of some program mostly.
+        if len(text.split(maxsplit=1)) < _FEWEST_WORDS:
+            return
+        for finding in self._tagger.find(text):
+            if finding.score >= self.threshold and finding.label in self._kinds:
+                yield finding
+
+
+def _settle(guard: PiiGuard | LearnedPiiGuard, found: list[Finding], began: float) -> Verdict:
+    return settle(
+        guard.name,
+        found,
+        threshold=guard.threshold,
+        revision=guard.revision,
+        duration_ms=(time.perf_counter() - began) * 1000,
+    )
 
 
 def _stretches(text: str) -> Iterator[tuple[int, int]]:

@@ -43,16 +43,20 @@ Place = tuple[int, int]
 
 
 def cut_segments(text: str) -> list[Place]:
-    """The segments of a text in order; an unbroken run longer than any name is in none."""
-    if len(text) <= SHORT:
-        return [(0, len(text))] if text else []
+    """The segments of a text in order; an unbroken run longer than any name is in none.
+
+    Nor are marks before the first letter or digit: what is put before a stream's text is no part.
+    """
+    start = next((place for place, character in enumerate(text) if character.isalnum()), len(text))
+    if len(text) - start <= SHORT:
+        return [(start, len(text))] if start < len(text) else []
     places = [match.start() for match in _PLACES.finditer(text)]
     ranks = [_rank(text, place) for place in places]
     segments: list[Place] = []
-    start = 0
     for border in (*_find_best(places, ranks, _NEAR), len(text)):
-        segments += _cut_finer(places, ranks, (start, border))
-        start = border
+        if border > start:
+            segments += _cut_finer(places, ranks, (start, border))
+            start = border
     return segments
 
 

@@ -18,6 +18,7 @@ from google.protobuf.message import Message
 from watchpost.masking.known_values import KnownValues
 from watchpost.masking.quiet import Quiet
 from watchpost.masking.texts import Leaf, Texts, collect_texts
+from watchpost.screening.bulk import find_by_form
 from watchpost.screening.decision import mask
 from watchpost.screening.disguise import find_through
 from watchpost.screening.guard import Finding, Question
@@ -28,6 +29,8 @@ FAILED = "[REDACTION FAILED]"
 REMEMBERED_TEXTS = 8192
 LONGEST_TEXT = 16 * 1024 * 1024
 _JOINED_CHARACTERS = 1024 * 1024
+# More words than this are prose; fewer are a name, a key or a piece of something.
+_PROSE = 3
 
 # A key that says what its value is: the value alone ("hunter2", nine digits) would not.
 _TELLING = re.compile(
@@ -74,7 +77,7 @@ class Redactor:
         self._own = policy.rules if policy is not None else ()
         self._declared = declared
         self._beside: tuple[Rule, ...] = ()
-        self._rules = _join(self._own)
+        self._take(self._own)
         self._remembered: OrderedDict[bytes, tuple[Finding, ...]] = OrderedDict()
         self._quiet = Quiet()
 
@@ -104,9 +107,14 @@ class Redactor:
         beside = self._declared()
         if beside is not self._beside:
             self._beside = beside
-            self._rules = _join((*self._own, *beside))
+            self._take((*self._own, *beside))
             self._remembered.clear()
             self._quiet.clear()
+
+    def _take(self, rules: Sequence[Rule]) -> None:
+        self._rules = _join(rules)
+        # A span has many fields, and reading each with a model would outlast the call it tells of.
+        self._field_rules = tuple(replace(r, guard=find_by_form(r.guard)) for r in self._rules)
 
     def _look_at_all(self, texts: Texts) -> bool:
         """Find what is to be hidden; True when some of it has to be looked for elsewhere."""
@@ -171,7 +179,8 @@ class Redactor:
         return found
 
     def _scan(self, text: str) -> list[Finding]:
-        return [finding for rule in self._rules for finding in _ask(rule, text)]
+        rules = self._rules if len(text.split(maxsplit=_PROSE)) > _PROSE else self._field_rules
+        return [finding for rule in rules for finding in _ask(rule, text)]
 
 
 def _join(rules: Iterable[Rule]) -> tuple[Rule, ...]:

@@ -96,8 +96,9 @@ class Guard(Protocol):
     (it judges the request's texts together, not one by one), `locates = True` (its findings say
     where, so what it finds in disguise is found too), `reach` (the longest stretch of text, in
     characters, that can decide a finding; without it a stream is held whole), `directions` (where
-    it looks if the policy does not say; without it everywhere) and `warm()` (loads what the first
-    check would otherwise wait for).
+    it looks if the policy does not say; without it everywhere), `by_form` (the guard to be asked
+    instead about texts that are no prose, a span's short fields) and `warm()` (loads what the
+    first check would otherwise wait for).
     """
 
     @property

@@ -57,3 +57,8 @@ def test_sentences_and_paragraphs_are_where_a_text_is_cut() -> None:
 def test_an_encoded_file_is_in_no_segment() -> None:
     text = f"{PROSE * 8}{'QUJD' * 500} {PROSE * 8}"
     assert all("QUJDQUJD" not in text[start:end] for start, end in cut_segments(text))
+
+
+def test_marks_before_the_first_word_change_nothing() -> None:
+    assert cut_segments(f"= {PROSE}") == [(2, len(PROSE) + 2)]
+    assert cut_segments(" \n = ") == []

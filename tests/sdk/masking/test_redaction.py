@@ -14,7 +14,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from watchpost import Policy, Verdict
 from watchpost.masking.redaction import FAILED, Redactor
-from watchpost.screening.guard import Question
+from watchpost.screening.guard import Finding, Question
 
 CARD = "4111 1111 1111 1111"
 MAIL = "alice.smith@example.com"
@@ -304,3 +304,28 @@ def test_no_cut_lets_a_value_through(secret: str, cuts: set[int], words: str) ->
     left = "".join(event.attributes[0].value.string_value for event in span.events)
     assert secret not in left
     assert secret[4:12] not in left
+
+
+class NameGuard:
+    """Finds a name anywhere; its part for fields finds none."""
+
+    name = "names"
+    locates = True
+
+    class by_form:  # noqa: N801 - what a guard calls it
+        name = "names"
+
+        @staticmethod
+        def check(question: Question) -> Verdict:
+            return Verdict("names")
+
+    def check(self, question: Question) -> Verdict:
+        start = question.text.find("Ada")
+        found = (Finding(start, start + 3, "PERSON", 1.0),) if start >= 0 else ()
+        return Verdict("names", probability=float(bool(found)), tripped=bool(found), findings=found)
+
+
+def test_prose_is_read_by_all_of_a_guard_and_a_short_field_by_what_knows_forms() -> None:
+    redactor = Redactor(Policy(redact=(NameGuard(),)))
+    assert redactor.redact_text("a letter to Ada was found") == "a letter to [PERSON] was found"
+    assert redactor.redact_text("GET /users/Ada") == "GET /users/Ada"
