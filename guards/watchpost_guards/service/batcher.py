@@ -59,6 +59,11 @@ class Batcher:
         return self._schedule.waiting_tokens
 
     @property
+    def wait_s(self) -> float:
+        """Seconds until what waits now will be done, at the pace of the last batches; 1 at least."""
+        return max(1.0, self.waiting_tokens / self._pace)
+
+    @property
     def is_alive(self) -> bool:
         """Whether the device's thread works."""
         return self._thread.is_alive()
@@ -98,7 +103,7 @@ class Batcher:
         self._give_up(self._schedule.drop_late(now_s))
         if not self._schedule.offer(pieces, now_s):
             self._meter.count("refused")
-            raise Full("too much waits", max(1.0, self._schedule.waiting_tokens / self._pace))
+            raise Full("too much waits", self.wait_s)
 
     def _work(self) -> None:
         while True:

@@ -110,7 +110,7 @@ class Desk:
         self._count(verdicts)
         if any(verdict.failed and verdict.reason == Full.__name__ for verdict in verdicts):
             # What a guard raises is told by its kind alone.
-            raise Full("too much waits for the device", _RETRY_S)
+            raise Full("too much waits for the device", self._batcher.wait_s)
         return verdicts
 
     async def replace(self, name: str, revision: str) -> tuple[str, str]:
@@ -148,6 +148,8 @@ class Desk:
         return loop.run_in_executor(far.pool, self._check_far, far, name, asked)
 
     def _check_far(self, far: "_Far", name: str, asked: Asked) -> Verdict:
+        if time.monotonic() >= asked.deadline_s:
+            return _give_up(name)  # It was never asked: that says nothing about it.
         ticket = far.breaker.admit()
         if ticket is None:
             return Verdict(guard=name, label="circuit_open", failed=True, reason="circuit open")
