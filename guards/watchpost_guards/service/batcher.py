@@ -60,7 +60,7 @@ class Batcher:
 
     @property
     def wait_s(self) -> float:
-        """Seconds until what waits now will be done, at the pace of the last batches; 1 at least."""
+        """Seconds until what waits will be done, at the pace of the last batches; 1 at least."""
         return max(1.0, self.waiting_tokens / self._pace)
 
     @property
