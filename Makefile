@@ -7,7 +7,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 SERVER := $(VENV)/.server
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test check bench conformance interop hub chaos fuzz hostile clean
+.PHONY: demo test check bench conformance interop hub chaos fuzz hostile endurance clean
 
 demo: $(SERVER)
 	$(BIN)/watchpost demo
@@ -44,6 +44,10 @@ fuzz: $(STAMP)
 # 100,000 hostile requests beside honest traffic: about half an hour.
 hostile: $(STAMP)
 	PYTHONPATH=tests $(BIN)/python -m hostile $(ARGS)
+
+# Memory over 100,000 checks of every guard, with whatever models are there.
+endurance: $(STAMP)
+	PYTHONPATH=tests $(BIN)/python -m endurance $(ARGS)
 
 $(SERVER): pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
