@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from watchpost_collector.erasure.application import ErasureApp
     from watchpost_collector.intake.redaction import Redaction
     from watchpost_collector.query.reader import Reader
+    from watchpost_collector.screening.background import Screening
     from watchpost_collector.store.upkeep import Upkeep
 
 
@@ -52,6 +53,7 @@ class Context:
     opened_reader: Reader | None = None
     erasing: ErasureApp | None = None
     redaction: Redaction | None = None
+    screening: Screening | None = None
     query_port: int = 0
     started: float = field(default_factory=time.monotonic)
 

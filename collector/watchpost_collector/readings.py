@@ -32,6 +32,7 @@ def take_readings(context: Context, project: str = "") -> Iterator[Reading]:
     yield from _read_set_aside(context)
     yield from _read_redaction(context)
     yield from _read_prices(context, project)
+    yield from _read_screening(context, project)
     yield from _read_times(context)
     yield from _read_process()
 
@@ -201,6 +202,25 @@ def _read_prices(context: Context, project: str) -> Iterator[Reading]:
             (Sample(state.counted),),
         )
         yield _gauge("calls_to_estimate", "Calls that wait to be counted so.", state.waiting)
+
+
+def _read_screening(context: Context, project: str) -> Iterator[Reading]:
+    """What guards looked at in the background, where a policy says so; it is of no one project."""
+    if (screening := context.screening) is None or project:
+        return
+    state = screening.state
+    fates = ("screened", "sampled_out", "without_text")
+    yield Reading(
+        "watchpost_screening_calls",
+        "counter",
+        "Stored calls by whether guards looked at them in the background.",
+        "{call}",
+        tuple(Sample(getattr(state, fate), {"fate": fate}) for fate in fates),
+    )
+    failed = (Sample(state.failed),)
+    told = "Verdicts of these that failed."
+    yield Reading("watchpost_screening_failed", "counter", told, "{verdict}", failed)
+    yield _gauge("screening_behind_seconds", "Age of what waits for it.", state.behind_s, "s")
 
 
 def _read_times(context: Context) -> Iterator[Reading]:

@@ -167,6 +167,7 @@ async def _answer_status(context: Context, scope: Scope, send: Send) -> None:
         },
         "store": {"state": state.name, "reason": state.reason},
         "redaction": _tell_redaction(context),
+        "screening": asdict(context.screening.state) if context.screening else None,
         "prices": _tell_prices(context, grant.scope == "admin"),
         "query_port": context.query_port,
         "uptime_s": round(time.monotonic() - context.started, 3),

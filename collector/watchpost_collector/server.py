@@ -60,6 +60,7 @@ if TYPE_CHECKING:
     from watchpost_collector.erasure.application import ErasureApp
     from watchpost_collector.intake.grpc_door import OtlpGrpc
     from watchpost_collector.intake.redaction import Redaction
+    from watchpost_collector.screening.background import Screening
     from watchpost_collector.store.upkeep import Upkeep
 
 log = logging.getLogger(__name__)
@@ -262,6 +263,8 @@ async def _open_store(context: Context, say: Say) -> None:
     context.opened_store = store
     context.opened_reader = Reader(context.settings.store)
     context.erasing = await asyncio.to_thread(_start_eraser, context, store)
+    if context.settings.policy_file is not None:
+        context.screening = await asyncio.to_thread(_start_screening, context, store)
     context.flusher.start(store)
 
 
@@ -277,6 +280,15 @@ def _start_eraser(context: Context, upkeep: Upkeep) -> ErasureApp:
     app = open_erasing(context, upkeep.store)
     context.flusher.sweep = app.sweep
     return app
+
+
+def _start_screening(context: Context, upkeep: Upkeep) -> Screening:
+    from watchpost_collector.screening.background import open_screening
+
+    screening = open_screening(context, upkeep.store)
+    upkeep.unscreened = screening.unscreened
+    screening.start()
+    return screening
 
 
 def _load_redaction(setting: str) -> Redaction | None:
@@ -327,6 +339,8 @@ def _leave(context: Context, why: str) -> None:
 
 async def _close_store(context: Context) -> None:
     await asyncio.to_thread(context.flusher.close)
+    if context.screening is not None:
+        await asyncio.to_thread(context.screening.close)
     if context.redaction is not None:
         context.redaction.close()
     if context.erasing is not None:

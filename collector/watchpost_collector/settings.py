@@ -20,6 +20,7 @@ PRICES_SETTING = "WATCHPOST_PRICES"
 ESTIMATE_SETTING = "WATCHPOST_ESTIMATE_TOKENS"
 SEGMENTS_SETTING = "WATCHPOST_SEGMENTS"
 REDACT_SETTING = "WATCHPOST_REDACT"
+POLICY_SETTING = "WATCHPOST_POLICY"
 CLUSTER_SETTING = "WATCHPOST_CLUSTER"
 TELEMETRY_SETTING = "WATCHPOST_TELEMETRY"
 _OFF = ("0", "false", "no", "off")
@@ -31,7 +32,8 @@ class ServerSettings:
 
     `grpc_port` None: no gRPC. `segments` are the keys of user segments that the rollups keep apart
     (None: those the store was told before). `redact` names guards and YAML files of patterns,
-    `cluster` the server's cluster over whose replicas the tables are made.
+    `policy_file` says which guards look at what arrived, `cluster` is the server's cluster over
+    whose replicas the tables are made.
     """
 
     data: Path
@@ -46,6 +48,7 @@ class ServerSettings:
     prices_file: Path | None = None
     estimate_tokens: bool = True
     redact: str = ""
+    policy_file: Path | None = None
     segments: tuple[str, ...] | None = None
     cluster: str = ""
     telemetry: str = "here"
@@ -72,6 +75,12 @@ def read_telemetry(given: str | None, environ: Mapping[str, str]) -> str:
 def default_prices(environ: Mapping[str, str]) -> Path | None:
     """The file of own prices: WATCHPOST_PRICES, else none."""
     named = environ.get(PRICES_SETTING)
+    return Path(named).absolute() if named else None
+
+
+def default_policy(environ: Mapping[str, str]) -> Path | None:
+    """The policy of what looks at arriving calls: WATCHPOST_POLICY, else none."""
+    named = environ.get(POLICY_SETTING)
     return Path(named).absolute() if named else None
 
 

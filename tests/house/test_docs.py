@@ -84,6 +84,22 @@ def test_every_path_a_document_names_exists() -> None:
     assert sorted(pair for pair in named if not (ROOT / pair[1]).exists()) == []
 
 
+def test_every_test_a_document_names_is_there() -> None:
+    named = {
+        (name, *found)
+        for name in DOCUMENTS
+        for found in re.findall(r"`(tests/[\w/]+\.py)::(test_\w+)`", read(name))
+    }
+    assert named
+    missing = [
+        (name, path, test)
+        for name, path, test in sorted(named)
+        if not (ROOT / path).exists()
+        or not re.search(rf"^(?:async )?def {test}\(", (ROOT / path).read_text(), re.MULTILINE)
+    ]
+    assert missing == []
+
+
 def test_every_link_between_documents_leads_somewhere() -> None:
     links = {
         (name, link)

@@ -20,6 +20,8 @@ from watchpost_collector.checkup.finding import Finding
 
 _TIMEOUT_S = 10.0
 _SKEW_S = 5.0
+# Guards in the background may be this late before it is a matter of their pace.
+_BEHIND_S = 600.0
 _START = "start one with `watchpost up`, or say where it is with --url and --query-url"
 
 Ask = Callable[[str], list[dict[str, Any]]]
@@ -119,6 +121,7 @@ def _check_counters(url: str, key: str) -> Iterator[Finding]:
         yield Finding("ok", "spans", numbers, url)
     yield from _check_start(told, url)
     yield from _check_estimates(told.get("prices", {}).get("estimates"), url)
+    yield from _check_screening(told.get("screening"), url)
     used = spool["waiting_bytes"] / max(spool["bound_bytes"], 1)
     what = f"{used:.0%} of the room for waiting spans is used"
     if used > 0.5:
@@ -153,6 +156,23 @@ def _check_estimates(state: Mapping[str, Any] | None, url: str) -> Iterator[Find
     if state and state["reason"]:
         what = f"{state['waiting']:,} calls without reported tokens wait to be counted"
         yield Finding("wrong", "tokens", f"{what} ({state['reason']})", url, _VOCABULARY)
+
+
+def _check_screening(state: Mapping[str, Any] | None, url: str) -> Iterator[Finding]:
+    """Whether guards in the background keep up with what arrives, and give answers."""
+    if not state:
+        return
+    told = ("screened", "sampled_out", "without_text", "failed")
+    numbers = ", ".join(f"{name.replace('_', ' ')} {state[name]:,}" for name in told)
+    what = f"{numbers}, behind by {state['behind_s']:,.0f} s"
+    if state["behind_s"] > _BEHIND_S:
+        cure = "lower `share` in the policy, or leave out slow guards: they rest half of the time"
+        yield Finding("wrong", "screening", what, url, cure)
+    elif state["failed"]:
+        cure = "`SELECT guard, label FROM watchpost.verdicts WHERE in_background AND failed`"
+        yield Finding("wrong", "screening", what, url, cure)
+    else:
+        yield Finding("ok", "screening", what, url)
 
 
 def _check_migrations(ask: Ask, url: str) -> Iterator[Finding]:

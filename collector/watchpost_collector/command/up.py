@@ -20,6 +20,7 @@ from watchpost_collector.settings import (
     CLUSTER_SETTING,
     DATA_SETTING,
     ESTIMATE_SETTING,
+    POLICY_SETTING,
     PRICES_SETTING,
     REDACT_SETTING,
     SEGMENTS_SETTING,
@@ -28,6 +29,7 @@ from watchpost_collector.settings import (
     ServerSettings,
     default_data,
     default_estimate,
+    default_policy,
     default_prices,
     default_segments,
     default_store,
@@ -58,6 +60,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--no-token-estimates", action="store_true", help=told)
     told = "mask what these guards, or a YAML file of patterns, find, before anything is kept"
     add("--redact", metavar="NAMES", help=f"{told} ({REDACT_SETTING})")
+    told = "YAML file of guards that look at calls in the background when these have arrived"
+    add("--policy", type=Path, metavar="FILE", help=f"{told} ({POLICY_SETTING})")
     add("--cluster", metavar="NAME", help=f"make the tables on this cluster ({CLUSTER_SETTING})")
     add("--ready-file", type=Path, help="JSON of the URLs when all is up (DATA/ready.json)")
     add("--flush-interval", type=float, default=spool.segment_age_s, help="seconds to a seal")
@@ -92,6 +96,7 @@ def read_settings(given: argparse.Namespace) -> ServerSettings:
         ),
         estimate_tokens=not given.no_token_estimates and default_estimate(os.environ),
         redact=given.redact or os.environ.get(REDACT_SETTING, ""),
+        policy_file=given.policy.absolute() if given.policy else default_policy(os.environ),
         cluster=given.cluster or os.environ.get(CLUSTER_SETTING, ""),
         ready_file=(given.ready_file or data / "ready.json").absolute(),
         spool=Limits(
@@ -113,6 +118,7 @@ def run(given: argparse.Namespace) -> int:
     import uvloop
 
     from watchpost_collector.page import build_page
+    from watchpost_collector.screening.observing import load_observing
     from watchpost_collector.server import serve
     from watchpost_collector.store.prices.own import load_own_prices
 
@@ -120,6 +126,8 @@ def run(given: argparse.Namespace) -> int:
     settings = read_settings(given)
     if settings.prices_file is not None:
         load_own_prices(settings.prices_file)  # what is wrong with it is said before anything runs
+    if settings.policy_file is not None:
+        load_observing(settings.policy_file)
     given_keys = load_keys(settings.keys_file, os.environ)
     keys = replace(given_keys, issued=KeyFile(settings.data))
     uvloop.run(serve(settings, keys, _say, build_page))

@@ -154,7 +154,7 @@ def _draw_tool(span: Row) -> None:
 
 def _draw_verdicts(verdicts: list[Row]) -> None:
     heads = [
-        ("Guard", False), ("Label", False), ("On", False), ("Action", False),
+        ("Guard", False), ("Revision", False), ("Label", False), ("On", False), ("Action", False),
         ("Score", True), ("Threshold", True), ("Took", True),
     ]  # fmt: skip
 
@@ -170,8 +170,9 @@ def _draw_verdicts(verdicts: list[Row]) -> None:
         rows: list[list[Any]] = [
             [
                 row["guard"],
+                row["revision"] or NOTHING,
                 row["label"] or NOTHING,
-                row["direction"],
+                f"{row['direction']}, afterwards" if row["in_background"] else row["direction"],
                 lambda row=row: act(row),
                 f"{row['probability']:.3f}",
                 f"{row['threshold']:.3f}",

@@ -292,7 +292,7 @@ where {_IN_ITS_TIME}
 
 TRACE_VERDICTS = f"""
 select span_id, guard, label, direction, action, tripped, failed, probability, threshold,
-    duration_ms
+    duration_ms, revision, in_background
 from verdicts
 where {_IN_ITS_TIME}
 order by tripped desc, guard, direction, label

@@ -20,6 +20,15 @@ from typing import Any
 from watchpost.pricing.tokens import count_tokens
 from watchpost_collector.store.client import Store
 from watchpost_collector.store.messages import nest
+from watchpost_collector.store.stored_texts import (
+    HERE,
+    PLACE,
+    SAID,
+    Place,
+    list_texts,
+    read_calls,
+    read_messages,
+)
 
 _CALLS_AT_ONCE = 50
 _MOST_WAITING = 100_000
@@ -28,24 +37,14 @@ _SEGMENTS_AT_ONCE = 50
 _MOST_CHARACTERS = 2_000_000
 # The tokenizer takes more than its share of time on one endless word.
 _PIECE_CHARACTERS = 10_000
-_MOST_DEPTH = 20
 # As OpenAI documents it: every message is framed by three tokens, the answer by three more.
 _TOKENS_A_MESSAGE = 3
 _VOCABULARY_WAIT_S = 10.0
 _VOCABULARY_RETRY_S = 300.0
 
 _ASKED = ("input_messages", "system_instructions", "tool_definitions")
-# Where dialects put what a model reads and writes; all else (ids, types, URLs, bytes) it does not.
-_SAID = frozenset(
-    {
-        *("content", "contents", "text", "parts", "message", "messages", "value", "prompt"),
-        *("thinking", "reasoning", "refusal", "name", "arguments", "args", "input", "output"),
-        *("response", "result", "tool_calls", "function", "function_call", "tool_call"),
-        *("message_content", "choices", "description", "parameters", "candidates"),
-    }
-)
-
-Place = tuple[str, int, str, str]
+# Names and descriptions of tools are read too.
+_COUNTED = SAID | {"name", "description", "parameters"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,14 +127,8 @@ class Estimates:
             return list(islice(alike, _SEGMENTS_AT_ONCE))
 
     def _count(self, places: Sequence[Place]) -> int:
-        calls = self._store.query(_CALLS, {"places": places}).as_dicts()
-        held = {(call["project"], call["held_trace"], call["held_span"]) for call in calls}
-        if not held:
-            return 0
-        messages = {
-            (row["project"], row["trace_id"], row["span_id"]): row
-            for row in self._store.query(_MESSAGES, {"keys": sorted(held)}).as_dicts()
-        }
+        calls = read_calls(self._store, places, _WANTED)
+        messages = read_messages(self._store, calls, 4 * _MOST_CHARACTERS)
         found: list[tuple[Place, int, int]] = []
         for call in calls:
             row = messages.get((call["project"], call["held_trace"], call["held_span"]))
@@ -196,33 +189,13 @@ def _count_messages(stored: str) -> int:
 
 
 def _say(stored: str) -> Iterator[str]:
-    """The texts in a column of messages, whatever dialect wrote them; a bare text is one."""
-    if not stored:
-        return
-    value = nest(stored)
-    yield from [value] if isinstance(value, str) else _walk(value, 0)
-
-
-def _walk(value: Any, depth: int) -> Iterator[str]:
-    if depth > _MOST_DEPTH:
-        return
-    if isinstance(value, str):
-        if value:
-            yield value
-    elif isinstance(value, list):
-        for item in value:
-            yield from _walk(item, depth + 1)
-    elif isinstance(value, Mapping):
-        for key, item in value.items():
-            if key in _SAID:
-                yield from _walk(item, depth + 1)
+    return (text for text, _ in list_texts(stored, keys=_COUNTED))
 
 
 def _has_vocabulary() -> bool:
     return count_tokens("a", "", wait_s=_VOCABULARY_WAIT_S) is not None
 
 
-_PLACE = "Tuple(String, DateTime, String, String)"
 _WANTED = "counted and usage_source = 'none' and not blocked and not hollow"
 _WITHOUT_USAGE = f"""
 select project, toUnixTimestamp(toStartOfHour(start)), trace_id, span_id from watchpost.calls
@@ -238,27 +211,13 @@ _BY_MESSAGES = _WITHOUT_USAGE.format(
 )
 _THESE = f"""from watchpost.calls final
 where {_WANTED}
-    and (project, toStartOfHour(start), trace_id, span_id) in {{places:Array({_PLACE})}}"""
-_CALLS = f"""
-select
-    toString(project) as project, toUnixTimestamp(toStartOfHour(start)) as hour, trace_id, span_id,
-    toString(model) as model, toString(kind) as kind,
-    if(not has_content and other_trace_id != '', other_trace_id, trace_id) as held_trace,
-    if(not has_content and other_span_id != '', other_span_id, span_id) as held_span
-{_THESE}
-"""
-_MESSAGES = f"""
-select toString(project) as project, trace_id, span_id, {", ".join(_ASKED)}, output_messages
-from watchpost.messages
-where (project, trace_id, span_id) in {{keys:Array(Tuple(String, String, String))}}
-    and length(input_messages) + length(output_messages) <= {4 * _MOST_CHARACTERS}
-"""  # noqa: S608
+    and {HERE} in {{places:Array({PLACE})}}"""
 # What came meanwhile (a twin with usage, a burial) is seen once more as it is written.
 _CORRECT = f"""
 insert into watchpost.to_price
 with
-    {{places:Array({_PLACE})}} as places,
-    indexOf(places, (project, toStartOfHour(start), trace_id, span_id)) as place
+    {{places:Array({PLACE})}} as places,
+    indexOf(places, {HERE}) as place
 select * replace (
     {{read:Array(UInt64)}}[place] as input_tokens,
     {{written:Array(UInt64)}}[place] as output_tokens,

@@ -21,6 +21,7 @@ from watchpost_collector.store.estimates import Estimates
 from watchpost_collector.store.prices.book import PriceBook
 from watchpost_collector.store.prices.in_force import Unpriced
 from watchpost_collector.store.priority import put_merges_last
+from watchpost_collector.store.unscreened import Unscreened
 from watchpost_collector.trouble import describe
 
 log = logging.getLogger(__name__)
@@ -40,6 +41,8 @@ class Upkeep:
         self.prices = PriceBook(store)
         # Counts tokens that nobody reported; None where that is switched off.
         self.estimates: Estimates | None = None
+        # The calls that guards have not looked at; None where none are to.
+        self.unscreened: Unscreened | None = None
         self._unpriced: tuple[Unpriced, ...] = ()
         # Inserted, but settling or pricing failed; a set because a segment may fail again.
         self._unsettled: set[str] = set()
@@ -141,6 +144,8 @@ class Upkeep:
         self._unsettled.discard(segment)
         if self.estimates is not None:
             self.estimates.add(segment, logs=is_logs)  # these may hold the messages of calls
+        if self.unscreened is not None:
+            self.unscreened.add(segment, logs=is_logs)
 
     def _try(self, work: Callable[[], object]) -> bool:
         if self._stopping.is_set():

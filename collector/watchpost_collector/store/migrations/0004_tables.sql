@@ -93,6 +93,8 @@ create table if not exists {database}.verdicts {on_cluster}
     action LowCardinality(String), tripped Bool, failed Bool, probability Float32, threshold Float32,
     duration_ms Float64, revision LowCardinality(String),
     segments Map(LowCardinality(String), String), weight UInt32 default 1,
+    -- Said of a call that was stored already, by guards of the collector: it could change nothing.
+    in_background Bool default false,
     spool_segment LowCardinality(String), stored Date default today(),
     arrived DateTime64(6, 'UTC') default now64(6) codec(Delta, ZSTD(1))
 )
