@@ -20,10 +20,10 @@ from watchpost.errors import ConfigError, MissingExtra
 from watchpost.screening.guard import Finding, Guard, Question, Verdict, settle
 from watchpost_guards.contacts import find_addresses, find_emails, find_phones
 from watchpost_guards.identifiers import Catalogue, find_identifiers, load_catalogue
-from watchpost_guards.models.bundle import find_folder
+from watchpost_guards.models.bundle import MANIFEST, find_folder
 from watchpost_guards.models.reader import share_reader
 from watchpost_guards.models.segments import REACH as LEARNED_REACH
-from watchpost_guards.models.tagger import Tagger, has_tagger, share_tagger
+from watchpost_guards.models.tagger import Tagger, share_tagger
 
 LEARNED = ("PERSON", "ADDRESS", "LOCATION", "ORGANIZATION", "DATE_TIME", "PHONE_NUMBER")
 """What the tagger finds. Telephone numbers are looked for by pattern as well."""
@@ -53,20 +53,25 @@ _STRETCH, _OVERLAP = 1000, 100
 def create(learned: Sequence[str] | None = None) -> Guard:
     """The guard, not yet loaded.
 
-    `learned` names what the tagger is to find, of `LEARNED`; all of it when nothing is said, and
-    without any the guard is patterns alone, which cost microseconds and see less far. Raises
-    ConfigError for a kind that is not known or where the folder of models has no tagger, and
-    MissingExtra without the extra's packages.
+    `learned` names what the tagger is to find, of `LEARNED`; all of it when nothing is said and the
+    folder of models has it. Without any the guard is patterns alone, which cost microseconds and
+    see less far; its verdicts' revision tells. Raises ConfigError for a kind that is not known or
+    where the folder of models has no tagger, and MissingExtra without the extra's packages.
     """
     if any(find_spec(package) is None for package in _NEEDED):
         raise MissingExtra("guards", "the guard 'pii'")
     if isinstance(learned, str) or not set(learned or ()) <= set(LEARNED):
         raise ConfigError("pii(learned=...)", learned, f"list some of {', '.join(LEARNED)}")
     kinds = frozenset(LEARNED if learned is None else learned)
-    if not kinds or (learned is None and not has_tagger(find_folder("tagger"))):
+    if not kinds or (learned is None and not _has_models()):
         return PiiGuard()
     tagger = share_tagger(find_folder("tagger"), share_reader(find_folder()))
     return LearnedPiiGuard(PiiGuard(), tagger, kinds)
+
+
+def _has_models() -> bool:
+    folders = (find_folder(), find_folder("tagger"))
+    return all((folder / MANIFEST).exists() for folder in folders)
 
 
 class PiiGuard:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from watchpost.errors import ConfigError
 from watchpost.screening.guard import Finding
-from watchpost_guards.models.bundle import SETTING
+from watchpost_guards.models.bundle import MANIFEST, SETTING
 from watchpost_guards.models.reader import Reader, SeenWindow
 from watchpost_guards.models.segments import cut_segments
 from watchpost_guards.models.shapes import describe, is_same_word
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from onnxruntime import InferenceSession
 
-GRAPH, MANIFEST = "tagger.onnx", "manifest.json"
+GRAPH = "tagger.onnx"
 FORMAT = 1
 _NEWLY_BEGUN = 0.5
 _LEAST = 1e-6
@@ -126,11 +126,6 @@ class Tagger:
             if self._session is None:
                 self._session = _open_session(self._folder, self._digest)
             return self._session
-
-
-def has_tagger(folder: Path) -> bool:
-    """Whether a tagger lies in a folder, usable or not."""
-    return (folder / MANIFEST).exists()
 
 
 @cache

@@ -12,8 +12,9 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from watchpost.errors import ConfigError
+from watchpost_guards.models.bundle import MANIFEST
 from watchpost_guards.models.reader import SeenWindow
-from watchpost_guards.models.tagger import GRAPH, MANIFEST, Kind, Tagger, Word, join_words
+from watchpost_guards.models.tagger import GRAPH, Kind, Tagger, Word, join_words
 from watchpost_guards.models.windows import Window
 
 PERSON = Kind("PERSON", 0.3, 0.5, 1.0)
