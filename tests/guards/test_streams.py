@@ -16,8 +16,10 @@ from watchpost.screening.policy import Policy
 from watchpost.screening.screen import screen
 from watchpost.screening.window import Window, find_reach, find_redacted
 from watchpost_guards import pii, secrets
+from watchpost_guards.models import segments
 
-POLICY = Policy(redact=[pii.create(), secrets.create()])
+POLICY = Policy(redact=[pii.create(learned=()), secrets.create()])
+LEARNED = Policy(redact=[pii.create(learned=pii.LEARNED)])
 PROSE = "It was said that nothing of the kind had ever been seen near the harbour before. "
 # Put together here so that no scanner of this repository takes them for leaked ones.
 HIDDEN = (
@@ -54,13 +56,13 @@ PARTS = st.one_of(
 TEXTS = st.lists(PARTS, min_size=3, max_size=9).map(" ; ".join)
 
 
-def look(text: str) -> list[Finding]:
-    return find_redacted(screen(POLICY, Question(text, "output")), len(text))
+def look(text: str, policy: Policy = POLICY) -> list[Finding]:
+    return find_redacted(screen(policy, Question(text, "output")), len(text))
 
 
-def stream(pieces: list[str]) -> list[str]:
+def stream(pieces: list[str], policy: Policy = POLICY) -> list[str]:
     """What was shown, one item for each piece."""
-    window = Window(find_reach(POLICY, "output"))
+    window = Window(find_reach(policy, "output"))
     held: list[tuple[int, str]] = []
     shown: list[str] = []
     for piece in [*pieces, None]:
@@ -70,14 +72,15 @@ def stream(pieces: list[str]) -> list[str]:
             held.append((window.length, piece))
             window.feed(piece)
         while text := window.ask():
-            window.answer(look(text))
+            window.answer(look(text, policy))
         while held and held[0][0] + len(held[0][1]) <= window.settled:
             shown.append(window.show(*held.pop(0))[1])
     return shown
 
 
-def test_both_guards_tell_how_far_they_see() -> None:
+def test_guards_tell_how_far_they_see() -> None:
     assert find_reach(POLICY, "output") == max(pii.REACH, secrets.REACH)
+    assert find_reach(LEARNED, "output") == segments.REACH > pii.REACH
 
 
 @settings(max_examples=25, deadline=None)
@@ -89,6 +92,31 @@ def test_a_streams_redaction_is_that_of_the_whole_text_however_it_is_cut(
     places = sorted({0, len(text), *(border % (len(text) + 1) for border in borders)})
     shown = ""
     for part in stream([text[start:end] for start, end in pairwise(places)]):
+        shown += part
+        assert expected.startswith(shown)
+    assert shown == expected
+
+
+# What the tagger finds and what it does not, short and long, with and without places to cut at.
+TOLD = (
+    *(
+        "Ada Lovelace met Charles Babbage in London.",
+        "ship to 12 Long Street, Springfield, IL 62704",
+    ),
+    *("Name: Grace Hopper\nBorn: December 9, 1906\n\n", "x" * 500, "the day was calm, " * 12),
+    *('{"customer": "Joan Clarke", "city": "Bletchley", "total": 7}\n', "1, 2, 3", "a=b&c=d"),
+    quote("Alan Turing worked at the University of Manchester."),
+)
+PEOPLE = st.lists(st.one_of(st.sampled_from(TOLD), st.just(PROSE * 2)), min_size=8, max_size=24)
+
+
+@settings(max_examples=6, deadline=None)
+@given(PEOPLE.map(" ".join), st.lists(st.integers(0, 100_000), max_size=12))
+def test_names_in_a_stream_are_hidden_as_in_the_whole_text(text: str, borders: list[int]) -> None:
+    expected = mask(text, look(text, LEARNED))
+    places = sorted({0, len(text), *(border % (len(text) + 1) for border in borders)})
+    shown = ""
+    for part in stream([text[start:end] for start, end in pairwise(places)], LEARNED):
         shown += part
         assert expected.startswith(shown)
     assert shown == expected

@@ -8,6 +8,7 @@ know patterns, nor what a finding leads to.
 
 import hashlib
 import json
+import re
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -31,6 +32,14 @@ if TYPE_CHECKING:
 GRAPH = "tagger.onnx"
 FORMAT = 1
 _NEWLY_BEGUN = 0.5
+# An address holds a word, a long number or a British code: `ls 4` and `expr 15 '*' 3` are none.
+_ADDRESS = "ADDRESS"
+_TELLING = re.compile(r"[^\W\d_]{3}|\d{3}|\b[A-Za-z]{1,2}\d\w? ?\d[A-Za-z]{2}\b")
+# Nor is a name as long as a digest or an encoded token.
+_TOKEN = re.compile(r"[^\W_]{32}")
+# Bytes read as text: more kinds of odd marks than prose has, and words that fall to pieces.
+_ODD, _MOST_ODD = frozenset("#$%*+^`~\\!?"), 7
+_LETTERS, _FEWEST_PIECES, _SHORTEST_PIECES = re.compile("[A-Za-z]"), 16, 2.2
 _LEAST = 1e-6
 
 
@@ -108,6 +117,8 @@ class Tagger:
             if len(set(places)) < len(places) - 2:
                 # What was decoded has no place of its own; disguises are the engine's to undo.
                 continue
+            if not _is_readable(segment, places):
+                continue
             words = _splice(words, _gather(segment, places, self._judge(segment, seen)))
         return words
 
@@ -157,9 +168,14 @@ def _finish(text: str, run: list[tuple[Word, float]], kind: Kind) -> Iterator[Fi
     if not solid:
         return
     inside = run[solid[0] : solid[-1] + 1]
+    start, end = inside[0][0].start, inside[-1][0].end
+    if kind.label == _ADDRESS and _TELLING.search(text, start, end) is None:
+        return
+    if _TOKEN.search(text, start, end) is not None:
+        return
     likely = [share for word, share in inside if text[word.start].isalnum()]
     probability = sum(likely) / len(likely)
-    yield Finding(inside[0][0].start, inside[-1][0].end, kind.label, kind.score(probability))
+    yield Finding(start, end, kind.label, kind.score(probability))
 
 
 def _gather(
@@ -187,6 +203,14 @@ def _gather(
             firsts, lasts, kinds.tolist(), begins.tolist(), strict=True
         )
     ]
+
+
+def _is_readable(text: str, places: Sequence[tuple[int, int]]) -> bool:
+    """Whether a window is of words: decoded images and other bytes fall into tiny pieces."""
+    if len(_ODD.intersection(text[places[0][0] : places[-1][1]])) >= _MOST_ODD:
+        return False
+    pieces = [end - start for start, end in places if _LETTERS.search(text, start, end)]
+    return len(pieces) < _FEWEST_PIECES or sum(pieces) >= _SHORTEST_PIECES * len(pieces)
 
 
 def _splice(before: list[Word], behind: list[Word]) -> list[Word]:

@@ -111,7 +111,7 @@ SPANS = [
 
 
 def test_spans_are_measured_by_label_with_the_mapping_told(tmp_path: Path) -> None:
-    told = to_json(measure(tmp_path, SPANS, create()))
+    told = to_json(measure(tmp_path, SPANS, create(learned=())))
     assert (told["unit"], told["precision"], told["recall"]) == ("spans", 1.0, 0.5)
     assert told["spans"]["by_label"]["EMAIL_ADDRESS"]["f2"] == 1.0
     assert told["spans"]["by_type"]["NAME"] == {"label": "PERSON", "known": 1, "recall": 0.0}
@@ -123,13 +123,15 @@ def test_spans_are_measured_by_label_with_the_mapping_told(tmp_path: Path) -> No
 def test_a_text_whose_only_spans_are_left_out_is_not_to_be_found(tmp_path: Path) -> None:
     path = tmp_path / "data.jsonl"
     path.write_text("\n".join(json.dumps(record) for record in SPANS))
-    told = to_json(evaluate(create(), read_samples([path]), labels=read_labels(["NAME="])))
+    told = to_json(
+        evaluate(create(learned=()), read_samples([path]), labels=read_labels(["NAME="]))
+    )
     assert (told["positives"], told["recall"], told["texts"]["recall"]) == (1, 1.0, 1.0)
 
 
 @pytest.mark.parametrize("records", [BOTH_KINDS, SPANS, BOTH_KINDS[:1]])
 def test_a_report_holds_charts_and_figures_and_no_text(tmp_path: Path, records: list) -> None:
-    evaluation = measure(tmp_path, records, create())
+    evaluation = measure(tmp_path, records, create(learned=()))
     page = write_report(evaluation, tmp_path / "made" / "report").read_text()
     assert page.count("<svg") == (2 if records == BOTH_KINDS[:1] else 4)
     assert not any(record["text"] in page for record in records)
