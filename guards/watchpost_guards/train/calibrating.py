@@ -11,7 +11,7 @@ import numpy
 from numpy.typing import NDArray
 
 from watchpost_guards.harness.measures import Flags, Scores
-from watchpost_guards.train.records import Example
+from watchpost_guards.train.records import GENERATED, Example
 
 # Newton's steps until two numbers stand still, and what keeps them finite where all is separable.
 _STEPS, _RIDGE = 50, 1e-2
@@ -19,6 +19,8 @@ _STEPS, _RIDGE = 50, 1e-2
 _STEEPEST = 20.0
 # A smaller set of harmless texts cannot tell how often its like would trip.
 _FEWEST = 30
+# So many times as often as others may a set of our own making trip.
+_ODD = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,22 +78,39 @@ def calibrate_head(
         for place, column in enumerate(columns)
     ]
     labels, weights = _labels(examples, columns[0]), weigh(examples, columns[0])
-    said = weights > 0
     scale, shift = fits[0]
     scores = 1 / (1 + numpy.exp(-(scale * logits[:, 0] + shift)))
-    threshold = choose_threshold(
-        scores[said], labels[said], weights[said], wanted.together if wanted else None
-    )
-    if wanted is not None:
-        harmless = said & ~labels
-        sources = numpy.array([example.source for example in examples])
-        for source in sorted(set(sources[harmless])):
-            of_set = scores[harmless & (sources == source)]
-            if len(of_set) >= _FEWEST:
-                # New texts are of one kind or another: none may pay for the others.
-                alone = _stay_within(of_set, numpy.ones(len(of_set)), wanted.each)
-                threshold = max(threshold, alone)
+    if wanted is None:
+        said = weights > 0
+        threshold = choose_threshold(scores[said], labels[said], weights[said], None)
+    else:
+        threshold = _satisfy(examples, scores, labels, weights, wanted)
     return Calibration(tuple(s for s, _ in fits), tuple(s for _, s in fits), threshold)
+
+
+def _satisfy(
+    examples: Sequence[Example], scores: Scores, labels: Flags, weights: Scores, wanted: Wanted
+) -> float:
+    """The lowest threshold that keeps to both wanted rates.
+
+    All together are texts that people wrote. Those of our own making come from few templates, and
+    one odd one would decide: a set of them may trip some times as often.
+    """
+    sources = numpy.array([example.source for example in examples])
+    is_made = numpy.char.startswith(sources, GENERATED)
+    said = weights > 0
+    real = said & ~is_made if (said & ~is_made).any() else said
+    threshold = choose_threshold(scores[real], labels[real], weights[real], wanted.together)
+    for source in sorted(set(sources[said & ~labels])):
+        of_set = scores[said & ~labels & (sources == source)]
+        if len(of_set) >= _FEWEST:
+            # New texts are of one kind or another: none may pay for the others. One text may trip
+            # in any set, or the strangest of each would decide.
+            each = wanted.each * (_ODD if source.startswith(GENERATED) else 1)
+            share = min(1.0, max(each, 1 / len(of_set)))
+            alone = _stay_within(of_set, numpy.ones(len(of_set)), share)
+            threshold = max(threshold, alone)
+    return threshold
 
 
 def fit_platt(logits: Scores, positive: Flags, weights: Scores) -> tuple[float, float]:

@@ -40,8 +40,8 @@ _COMPARED = 80
 # What a head may cost: the share of harmless held-out texts that trip, of all and of any one set;
 # refusals go by best F1. Some harmless texts quote hate, so a set of them may trip more often.
 _WANTED: dict[str, Wanted | None] = {
-    "unsafe": Wanted(0.03, 0.12),
-    "injection": Wanted(0.01, 0.02),
+    "unsafe": Wanted(0.02, 0.08),
+    "injection": Wanted(0.005, 0.02),
     "refusal": None,
 }
 # What kind of harm matters less than whether there is any.

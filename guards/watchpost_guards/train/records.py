@@ -30,6 +30,8 @@ COLUMNS: Mapping[str, tuple[str, ...]] = {
 }
 """The heads that read one text, and their columns: whether, and then of what kind."""
 
+GENERATED = "generated/"
+"""What the sources of texts of our own making begin with."""
 # The moderation set's letters: S3 sexual content about minors, H2 and V2 the graver forms.
 _MODERATION = {
     "H": "hate",
