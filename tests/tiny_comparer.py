@@ -25,13 +25,16 @@ def make_comparer(folder: Path, *, threshold: float = 0.5) -> Path:
         for name, value in (("yes", 4.0), ("no", -9.0))
     ]
     nodes = [
-        helper.make_node("Greater", ["claim_kinds", "last_known"], ["absent"]),
+        helper.make_node("Greater", ["kinds", "last_known"], ["absent"]),
         helper.make_node("Where", ["absent", "yes", "no"], ["logits"]),
     ]
     inputs = [
-        helper.make_tensor_value_info(f"{side}{kind}", of, [1, side, *size])
-        for side in ("claim", "evidence")
-        for kind, of, size in (("", TensorProto.FLOAT, [SIZE]), ("_kinds", TensorProto.INT64, []))
+        helper.make_tensor_value_info(name, of, [1, side, *size])
+        for name, of, side, size in (
+            ("claim", TensorProto.FLOAT, "claim", [SIZE]),
+            ("kinds", TensorProto.INT64, "claim", []),
+            ("evidence", TensorProto.FLOAT, "evidence", [SIZE]),
+        )
     ]
     output = helper.make_tensor_value_info("logits", TensorProto.FLOAT, [1, "claim"])
     graph = helper.make_graph(nodes, "tiny", inputs, [output], held)

@@ -98,9 +98,8 @@ class Comparer:
         evidence = numpy.stack([known.states[d][token] for d, token in pair.evidence])
         asked = {
             "claim": states[list(pair.claim)][None].astype(numpy.float32),
-            "claim_kinds": numpy.array([pair.claim_kinds], dtype=numpy.int64),
+            "kinds": numpy.array([pair.kinds], dtype=numpy.int64),
             "evidence": evidence[None].astype(numpy.float32),
-            "evidence_kinds": numpy.array([pair.evidence_kinds], dtype=numpy.int64),
         }
         answer: Any = self._load().run(["logits"], asked)[0]
         logits: list[float] = answer[0].tolist()

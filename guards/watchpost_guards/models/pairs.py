@@ -15,21 +15,19 @@ CLAIM_ROOM = 96
 """Tokens of a claim at most: a longer one is cut into several."""
 
 COMMON_WORD, SHARED, ELSEWHERE, ABSENT, ABSENT_NAME, ABSENT_NUMBER = range(1, 7)
-EVIDENCE, EVIDENCE_SHARED = 7, 8
-KINDS = 9
+KINDS = 7
 
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """Numbers of the claim's tokens in the answer, of the evidence's in its documents, and kinds.
+    """Numbers of the claim's tokens in the answer, their kinds, and the evidence's numbers.
 
     A token of the evidence is its document's number and its own.
     """
 
     claim: tuple[int, ...]
-    claim_kinds: tuple[int, ...]
+    kinds: tuple[int, ...]
     evidence: tuple[tuple[int, int], ...]
-    evidence_kinds: tuple[int, ...]
 
 
 def make_pairs(source: Source, text: str, answer: Tokens, claim: range) -> Iterable[Pair]:
@@ -42,14 +40,8 @@ def _make_pair(source: Source, text: str, answer: Tokens, claim: range) -> Pair:
     stems = answer.stems[claim.start : claim.stop]
     chosen = [source.pieces[number] for number in choose_pieces(source, stems, EVIDENCE_ROOM)]
     shown: frozenset[str] = frozenset().union(*(piece.stems for piece in chosen))
-    rare = frozenset(stems) - COMMON - {""}
-    evidence = [(piece.document, token) for piece in chosen for token in piece.tokens]
-    kinds = [
-        EVIDENCE_SHARED if source.documents[document].stems[token] in rare else EVIDENCE
-        for document, token in evidence
-    ]
-    described = _describe(source, shown, text, answer, claim)
-    return Pair(tuple(claim), tuple(described), tuple(evidence), tuple(kinds))
+    evidence = tuple((piece.document, token) for piece in chosen for token in piece.tokens)
+    return Pair(tuple(claim), tuple(_describe(source, shown, text, answer, claim)), evidence)
 
 
 def _describe(

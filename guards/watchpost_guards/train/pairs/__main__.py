@@ -27,7 +27,6 @@ def main(arguments: list[str] | None = None) -> int:
             appendix=given.appendix,
             apart=tuple(frozenset(group.split("+")) for group in given.apart),
             generated=given.generated,
-            layers=tuple(given.layers),
             frozen=given.frozen,
             epochs=given.epochs,
             minutes=given.minutes,
@@ -55,10 +54,9 @@ def _parser() -> argparse.ArgumentParser:
     add("--appendix", type=Path, help="another run's model card, put behind this one's")
     apart = "sets joined by +: a training of its own sees nothing of them and is judged by them"
     add("--apart", nargs="*", default=[], metavar="SET+SET", help=apart)
-    add("--generated", type=int, default=6000, help="answers of our own making")
-    add("--layers", type=int, nargs="+", default=[4, 5], help="the base's layers to begin from")
+    add("--generated", type=int, default=3000, help="answers of our own making")
     add("--frozen", type=int, default=4, help="lower layers, shared with the other guards")
-    add("--epochs", type=int, default=3, help="passes over the answers")
+    add("--epochs", type=int, default=6, help="passes over the answers")
     add("--minutes", type=float, default=12.0, help="the longest the shipped training may take")
     add("--apart-minutes", type=float, default=8.0, help="and each of those that leave sets apart")
     add("--seed", type=int, default=1, help="the same seed, the same answers and order")

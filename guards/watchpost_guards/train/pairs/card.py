@@ -64,8 +64,8 @@ def write_card(
         f"Written by `{command}`.",
         "",
         "A comparer over the shared encoder's frozen states: every token of a claim is laid beside "
-        "its like in the evidence, then two layers, begun as MiniLM's upper two, let the claim "
-        "look at the evidence. ONNX, 8-bit weights. English first.",
+        "its like in the evidence, and beside what stands where its neighbours would have it; a "
+        "small network on both says how doubtful it is. ONNX, 8-bit weights. English first.",
         "",
         "Baselines beside every figure: the area of the share of the answer's words that the "
         "documents hold (fewer, the less supported), of its length (longer), and of a logistic "

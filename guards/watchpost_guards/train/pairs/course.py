@@ -23,7 +23,7 @@ from watchpost_guards.train.encoder import load_encoder
 from watchpost_guards.train.graph import export_graph
 from watchpost_guards.train.pairs.card import Judged, write_card
 from watchpost_guards.train.pairs.export import export_network, write_manifest
-from watchpost_guards.train.pairs.fitting import Plan, fit, judge
+from watchpost_guards.train.pairs.fitting import Plan, Shelf, fit, judge
 from watchpost_guards.train.pairs.generated import MADE, generate
 from watchpost_guards.train.pairs.guessing import guess_by_words
 from watchpost_guards.train.pairs.lessons import (
@@ -61,7 +61,6 @@ class Course:
     appendix: Path | None
     apart: tuple[frozenset[str], ...]
     generated: int
-    layers: tuple[int, ...]
     frozen: int
     epochs: int
     minutes: float
@@ -73,16 +72,16 @@ class Course:
 
 @dataclass(frozen=True, slots=True)
 class _Class:
-    """Examples with their lessons, in the same order, and the states they are rows of."""
+    """Examples with their lessons, in the same order, and the shelf they are rows of."""
 
     examples: Sequence[Example]
     lessons: Sequence[Lesson]
-    states: torch.Tensor
+    shelf: Shelf
 
     def pick(self, wanted: Callable[[Example], bool]) -> "_Class":
         numbers = [n for n, example in enumerate(self.examples) if wanted(example)]
         return _Class(
-            [self.examples[n] for n in numbers], [self.lessons[n] for n in numbers], self.states
+            [self.examples[n] for n in numbers], [self.lessons[n] for n in numbers], self.shelf
         )
 
 
@@ -91,11 +90,6 @@ def run_course(course: Course, tell: _Tell) -> None:
     torch.manual_seed(course.seed)
     torch.set_num_threads(course.threads)
     whole = _prepare(course, tell)
-    apart = [
-        judged
-        for sets in course.apart
-        for judged in _measure_apart(course, whole, sets, tell)
-    ]  # fmt: skip
     learned, held_out = _split(whole)
     network = _learn(course, learned, course.minutes, tell)
     course.out.mkdir(parents=True, exist_ok=True)
@@ -104,6 +98,11 @@ def run_course(course: Course, tell: _Tell) -> None:
     scale, shift, threshold = _calibrate(held_out.examples, logits)
     write_manifest(course.out, scale, shift, threshold)
     kept = _describe(held_out, learned, _squash(scale * logits + shift), threshold)
+    apart = [
+        judged
+        for sets in course.apart
+        for judged in _measure_apart(course, whole, sets, tell)
+    ]  # fmt: skip
     counts = Counter(example.source for example in learned.examples)
     (course.out / CARD).write_text(
         write_card(
@@ -130,7 +129,7 @@ def _prepare(course: Course, tell: _Tell) -> _Class:
     with tempfile.TemporaryDirectory() as folder:
         read, size = _open_frozen(course, Path(folder) / GRAPH)
         states = library.compute(read, size, course.cache, tell)
-    return _Class(examples, lessons, states)
+    return _Class(examples, lessons, Shelf(states, lessons))
 
 
 def _open_frozen(course: Course, path: Path) -> tuple[Read, int]:
@@ -158,9 +157,9 @@ def _measure_apart(
     learned, held_out = _split(whole.pick(lambda e: e.source.removeprefix(MADE) not in sets))
     asked = whole.pick(lambda e: e.source in sets)
     network = _learn(course, learned, course.apart_minutes, tell)
-    fitted = _calibrate(held_out.examples, judge(network, whole.states, held_out.lessons))
+    fitted = _calibrate(held_out.examples, judge(network, whole.shelf, held_out.lessons))
     scale, shift, threshold = fitted
-    scores = _squash(scale * judge(network, whole.states, asked.lessons) + shift)
+    scores = _squash(scale * judge(network, whole.shelf, asked.lessons) + shift)
     judged = _describe(asked, learned, scores, threshold)
     for held in judged:
         tell(f"{held.source}: AUC {held.auc:.3f}")
@@ -178,9 +177,9 @@ def _split(whole: _Class) -> tuple[_Class, _Class]:
 
 def _learn(course: Course, learned: _Class, minutes: float, tell: _Tell) -> Network:
     torch.manual_seed(course.seed)
-    network = Network(course.base, course.layers)
+    network = Network(learned.shelf.states.shape[1])
     plan = Plan(epochs=course.epochs, minutes=minutes, seed=course.seed)
-    fit(network, learned.states, learned.lessons, plan, tell)
+    fit(network, learned.shelf, learned.lessons, plan, tell)
     return network
 
 
@@ -191,7 +190,7 @@ def _judge_graph(path: Path, asked: _Class) -> NDArray[numpy.float64]:
     session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
     return numpy.array(
         [
-            max(_judge_claim(session, asked.states, claim) for claim in lesson.claims)
+            max(_judge_claim(session, asked.shelf.states, claim) for claim in lesson.claims)
             for lesson in asked.lessons
         ]
     )
@@ -200,9 +199,8 @@ def _judge_graph(path: Path, asked: _Class) -> NDArray[numpy.float64]:
 def _judge_claim(session: "InferenceSession", states: torch.Tensor, claim: Claim) -> float:
     given = {
         "claim": states[claim.tokens].float()[None].numpy(),
-        "claim_kinds": claim.kinds[None],
+        "kinds": claim.kinds[None],
         "evidence": states[claim.evidence].float()[None].numpy(),
-        "evidence_kinds": claim.evidence_kinds[None],
     }
     return join_logits(session.run(["logits"], given)[0][0].tolist())
 

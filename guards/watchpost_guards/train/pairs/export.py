@@ -16,36 +16,29 @@ from onnxruntime.quantization import QuantType, quantize_dynamic
 from torch import Tensor, nn
 
 from watchpost_guards.models.comparer import FORMAT, GRAPH, MANIFEST
-from watchpost_guards.train.pairs.network import Network
+from watchpost_guards.train.pairs.network import Network, lay_beside
 
 _OPSET = 17
-_INPUTS = ("claim", "claim_kinds", "evidence", "evidence_kinds")
+_INPUTS = ("claim", "kinds", "evidence")
 
 
 class _Telling(nn.Module):
-    """The network where every token is there."""
+    """The network on a claim and its evidence as they come, every token being there."""
 
     def __init__(self, network: Network) -> None:
         super().__init__()
         self.network = network
 
-    def forward(
-        self, claim: Tensor, claim_kinds: Tensor, evidence: Tensor, evidence_kinds: Tensor
-    ) -> Tensor:
-        mine, theirs = torch.ones_like(claim_kinds) > 0, torch.ones_like(evidence_kinds) > 0
-        return torch.as_tensor(
-            self.network(claim, claim_kinds, mine, evidence, evidence_kinds, theirs)
-        )
+    def forward(self, claim: Tensor, kinds: Tensor, evidence: Tensor) -> Tensor:
+        mask = torch.ones_like(claim[:, :, 0])
+        return torch.as_tensor(self.network(claim, *lay_beside(claim, evidence), kinds, mask))
 
 
 def export_network(network: Network, path: Path) -> None:
     """Write the network's graph with 8-bit weights."""
-    size = network.kinds.embedding_dim
-    example: tuple[Any, ...] = (
-        *(torch.zeros(1, 7, size), torch.ones(1, 7, dtype=torch.long)),
-        *(torch.zeros(1, 11, size), torch.ones(1, 11, dtype=torch.long)),
-    )
-    axes = {name: {1: "evidence" if "evidence" in name else "claim"} for name in _INPUTS}
+    claim, evidence = (torch.rand(1, length, network.size) for length in (7, 11))
+    example: tuple[Any, ...] = (claim, torch.ones(1, 7, dtype=torch.long), evidence)
+    axes = {name: {1: "evidence" if name == "evidence" else "claim"} for name in _INPUTS}
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
         # The newer exporter needs packages that nothing else here does; tracing tells of sizes.
         warnings.simplefilter("ignore", DeprecationWarning)

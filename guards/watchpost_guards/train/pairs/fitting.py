@@ -17,13 +17,39 @@ from torch import Tensor
 from torch.nn import functional
 
 from watchpost_guards.train.pairs.lessons import NOTHING, WRONG, Claim, Lesson
-from watchpost_guards.train.pairs.network import Network
+from watchpost_guards.train.pairs.network import SCALARS, Network, lay_beside
 
-_BATCH_TOKENS = 3072
+_BATCH_TOKENS = 1024
 _CLIP = 1.0
-_KNOWN_SHARE = 0.5
+_KNOWN_SHARE = 1.0
 # Word for word an answer says hundreds of times that it is right; wrong words weigh more.
 _WRONG_WEIGHT = 4.0
+
+
+class Shelf:
+    """The states of all texts and, for every claim's tokens in a row, what lies beside them."""
+
+    def __init__(self, states: Tensor, lessons: Sequence[Lesson]) -> None:
+        claims = [claim for lesson in lessons for claim in lesson.claims]
+        ends = numpy.cumsum([0, *(len(claim.tokens) for claim in claims)]).tolist()
+        self._starts = {id(claim): start for claim, start in zip(claims, ends, strict=False)}
+        size = states.shape[1]
+        self.states = states
+        self.like = torch.empty(ends[-1], size, dtype=torch.bfloat16)
+        self.there = torch.empty(ends[-1], size, dtype=torch.bfloat16)
+        self.told = torch.empty(ends[-1], SCALARS)
+        with torch.inference_mode():
+            for claim, start in zip(claims, ends, strict=False):
+                mine, theirs = (states[n].float()[None] for n in (claim.tokens, claim.evidence))
+                like, there, told = lay_beside(mine, theirs)
+                rows = slice(start, start + len(claim.tokens))
+                self.like[rows], self.there[rows] = like[0], there[0]
+                self.told[rows] = told[0]
+
+    def rows(self, claim: Claim) -> NDArray[numpy.int64]:
+        """Where what lies beside a claim's tokens stands."""
+        start = self._starts[id(claim)]
+        return numpy.arange(start, start + len(claim.tokens))
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,14 +58,13 @@ class Plan:
 
     epochs: int = 2
     rate: float = 1.5e-4
-    head_rate: float = 5e-4
     minutes: float = 10.0
     seed: int = 1
 
 
 def fit(
     network: Network,
-    states: Tensor,
+    shelf: Shelf,
     lessons: Sequence[Lesson],
     plan: Plan,
     tell: Callable[[str], None],
@@ -47,7 +72,7 @@ def fit(
     """Train in place for the plan's passes, or until its minutes are up."""
     torch.manual_seed(plan.seed)
     rng = random.Random(plan.seed)  # noqa: S311 - an order to learn in
-    optimiser = torch.optim.AdamW(_groups(network, plan), weight_decay=0.01)
+    optimiser = torch.optim.AdamW(network.parameters(), lr=plan.rate, weight_decay=0.05)
     batches = [b for _ in range(plan.epochs) for b in _batch(lessons, rng)]
     began = time.monotonic()
     network.train()
@@ -61,8 +86,8 @@ def fit(
         # The rate follows whichever is nearer its end, so that time up is learned to the end too.
         share = min(1.0, (number + 1) / 50) * (1 - done)
         for group in optimiser.param_groups:
-            group["lr"] = group["peak"] * share
-        loss = _weigh(network, states, [lessons[n] for n in batch])
+            group["lr"] = plan.rate * share
+        loss = _weigh(network, shelf, [lessons[n] for n in batch])
         optimiser.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(network.parameters(), _CLIP)
@@ -74,13 +99,13 @@ def fit(
     network.eval()
 
 
-def judge(network: Network, states: Tensor, lessons: Sequence[Lesson]) -> NDArray[numpy.float64]:
+def judge(network: Network, shelf: Shelf, lessons: Sequence[Lesson]) -> NDArray[numpy.float64]:
     """Each answer's logit: that of its most doubtful claim, as at run time."""
     answer = numpy.zeros(len(lessons))
     network.eval()
     with torch.inference_mode():
         for batch in _batch(lessons, random.Random(0)):  # noqa: S311
-            logits, claimed, owners = _read(network, states, [lessons[n] for n in batch])
+            logits, claimed, owners = _read(network, shelf, [lessons[n] for n in batch])
             claims = _join(logits, claimed, torch.arange(len(owners)), len(owners))
             worst = torch.full((len(batch),), -torch.inf)
             worst = worst.scatter_reduce(0, owners, claims, "amax")
@@ -88,18 +113,8 @@ def judge(network: Network, states: Tensor, lessons: Sequence[Lesson]) -> NDArra
     return answer
 
 
-def _groups(network: Network, plan: Plan) -> list[dict[str, object]]:
-    layers = list(network.layers.parameters())
-    held = set(map(id, layers))
-    heads = [p for p in network.parameters() if id(p) not in held]
-    return [
-        {"params": heads, "lr": 0.0, "peak": plan.head_rate},
-        {"params": layers, "lr": 0.0, "peak": plan.rate},
-    ]
-
-
-def _weigh(network: Network, states: Tensor, lessons: Sequence[Lesson]) -> Tensor:
-    logits, claimed, owners = _read(network, states, lessons)
+def _weigh(network: Network, shelf: Shelf, lessons: Sequence[Lesson]) -> Tensor:
+    logits, claimed, owners = _read(network, shelf, lessons)
     joined = _join(logits, claimed, owners, len(lessons))
     wrong = torch.tensor([float(lesson.wrong) for lesson in lessons])
     whole = functional.binary_cross_entropy_with_logits(joined, wrong)
@@ -115,18 +130,17 @@ def _weigh(network: Network, states: Tensor, lessons: Sequence[Lesson]) -> Tenso
 
 
 def _read(
-    network: Network, states: Tensor, lessons: Sequence[Lesson]
+    network: Network, shelf: Shelf, lessons: Sequence[Lesson]
 ) -> tuple[Tensor, Tensor, Tensor]:
     claims = [claim for lesson in lessons for claim in lesson.claims]
     owners = torch.tensor([row for row, lesson in enumerate(lessons) for _ in lesson.claims])
     tokens, claimed = _stack([claim.tokens for claim in claims])
     kinds, _ = _stack([claim.kinds for claim in claims])
-    evidence, shown = _stack([claim.evidence for claim in claims])
-    evidence_kinds, _ = _stack([claim.evidence_kinds for claim in claims])
+    rows, _ = _stack([shelf.rows(claim) for claim in claims])
     with torch.autocast("cpu", dtype=torch.bfloat16):
         logits = network(
-            *(states[tokens].float(), kinds, claimed),
-            *(states[evidence], evidence_kinds, shown),
+            *(shelf.states[tokens], shelf.like[rows], shelf.there[rows], shelf.told[rows]),
+            *(kinds, claimed),
         )
     return logits.float(), claimed, owners
 
@@ -165,4 +179,4 @@ def _batch(lessons: Sequence[Lesson], rng: random.Random) -> Iterable[list[int]]
 
 
 def _weight_of(claim: Claim) -> int:
-    return len(claim.evidence) + 2 * len(claim.tokens)
+    return len(claim.tokens)

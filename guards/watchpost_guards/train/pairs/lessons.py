@@ -34,13 +34,12 @@ Read = Callable[[Numbers, Numbers], NDArray[numpy.float32]]
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """Rows of all states that are a claim's and its evidence's, kinds, what is known of each."""
+    """Rows of all states that are a claim's and its evidence's; kinds and what is known of each."""
 
     tokens: Numbers
     kinds: Numbers
     known: Numbers
     evidence: Numbers
-    evidence_kinds: Numbers
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +93,10 @@ class Library:
             else:
                 missing.append(number)
         tell(f"{len(lengths)} windows, {self._length} tokens, {len(missing)} windows to read")
-        for batch in batch_by_length([lengths[number] for number in missing], _BATCH_TOKENS):
+        # Nothing to batch is one empty batch.
+        for batch in filter(
+            None, batch_by_length([lengths[number] for number in missing], _BATCH_TOKENS)
+        ):
             numbers = [missing[place] for place in batch]
             ids, mask = pad([self._used[number] for number in numbers])
             above = torch.from_numpy(read(ids.numpy(), mask.numpy().astype(numpy.int64)))
@@ -139,10 +141,9 @@ def _make_claims(library: Library, source: Source, example: Example) -> Iterable
             ]
             yield Claim(
                 numpy.array(mine),
-                numpy.array(pair.claim_kinds),
+                numpy.array(pair.kinds),
                 numpy.array(list(_find_known(example, answer, pair.claim))),
                 numpy.array(theirs),
-                numpy.array(pair.evidence_kinds),
             )
 
 

@@ -1,97 +1,84 @@
-"""The comparer as torch sees it: a claim's states looking at its evidence's, layer by layer.
+"""The comparer as torch sees it: a claim's states laid beside its evidence's, and a small network.
 
 Both come from the frozen layers of the shared encoder. Every token of the claim is laid beside what
-is most like it in the evidence; then layers that begin as MiniLM's upper ones let the claim's
-tokens look at each other and at the evidence. Each token of the claim gets a logit.
+is most like it in the evidence, and beside what stands where its neighbours would have it: there a
+swapped name shows. What is laid beside what is computed once; the network on it is all that learns.
 """
-
-from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from watchpost_guards.models.pairs import KINDS
-from watchpost_guards.train.encoder import Layer, load_encoder
 
-SHARPNESS = 16.0
+SHARPNESS = 20.0
 """How much nearer counts for more when a token looks for its like."""
+REACH = 2
+"""So many neighbours on either side say where a token should stand."""
+SCALARS = 4
+_HIDDEN = 160
 
 
 class Network(nn.Module):
-    """Kinds, alignment, layers and a small head for each token. `layers` are the base's numbers."""
+    """What is found beside a token, and its kind, to a logit that the evidence does not say it."""
 
-    def __init__(self, base: Path, layers: tuple[int, ...] = (4, 5), drop: float = 0.1) -> None:
+    def __init__(self, size: int, drop: float = 0.15) -> None:
         super().__init__()
-        size = load_encoder(base, 1).words.weight.shape[1]
-        self.heads = load_encoder(base, 1).heads
-        self.layers = nn.ModuleList(load_encoder(base, 1).layers[number] for number in layers)
-        self.kinds = nn.Embedding(KINDS, size)
-        nn.init.normal_(self.kinds.weight, std=0.02)
-        self.weighed = nn.ModuleList(nn.Embedding(KINDS, self.heads) for _ in layers)
-        for held in self.weighed:
-            nn.init.zeros_(held.weight)
-        self.likeness = nn.Linear(size, size, bias=False)
-        nn.init.eye_(self.likeness.weight)
-        self.compared = nn.Linear(4 * size, size)
-        self.placed = nn.Linear(size + 1, size)
-        nn.init.zeros_(self.placed.weight)
-        nn.init.zeros_(self.placed.bias)
-        self.head_wide = nn.Linear(size, 128)
-        self.head_out = nn.Linear(128, 1)
+        self.size = size
+        self.found = nn.Linear(7 * size, _HIDDEN)
+        self.kinds = nn.Embedding(KINDS, _HIDDEN)
+        nn.init.normal_(self.kinds.weight, std=0.1)
+        self.scalars = nn.Linear(SCALARS, _HIDDEN, bias=False)
+        self.around = nn.Conv1d(_HIDDEN, _HIDDEN, 2 * REACH + 1, padding=REACH)
+        self.told = nn.Linear(2 * _HIDDEN, 1)
+        # Few of an answer's tokens are wrong: where nothing is known each is most likely right.
+        nn.init.constant_(self.told.bias, -4.0)
         self.drop = drop
 
     def forward(
-        self,
-        claim: Tensor,
-        claim_kinds: Tensor,
-        claim_mask: Tensor,
-        evidence: Tensor,
-        evidence_kinds: Tensor,
-        evidence_mask: Tensor,
+        self, claim: Tensor, like: Tensor, there: Tensor, told: Tensor, kinds: Tensor, mask: Tensor
     ) -> Tensor:
-        """One logit a claim token, that it says what the evidence does not."""
+        """One logit a claim token; the first four are its state and what `lay_beside` gave."""
+        found = torch.cat(
+            [
+                *(claim, like, there, (claim - like).abs(), (claim - there).abs()),
+                *(claim * like, claim * there),
+            ],
+            2,
+        )
         if self.training:
-            claim = functional.dropout(claim, self.drop)
-        states = claim + self.kinds(claim_kinds) + self._lay_beside(claim, evidence, evidence_mask)
-        for layer, weighed in zip(self.layers, self.weighed, strict=True):
-            # How much a head looks at a token depends on its kind too.
-            mine = weighed(claim_kinds).masked_fill(~claim_mask[:, :, None], -1e4)
-            theirs = weighed(evidence_kinds).masked_fill(~evidence_mask[:, :, None], -1e4)
-            bias = torch.cat([mine, theirs], 1).transpose(1, 2)[:, :, None, :]
-            states = _look(layer, states, evidence, bias)
-        wide = functional.gelu(self.head_wide(states))
+            found = functional.dropout(found, self.drop)
+        states = functional.gelu(self.found(found) + self.kinds(kinds) + self.scalars(told))
+        states = states * mask[:, :, None]
+        around = functional.gelu(self.around(states.transpose(1, 2)).transpose(1, 2))
+        both = torch.cat([states, around], 2)
         if self.training:
-            wide = functional.dropout(wide, self.drop)
-        logits: Tensor = self.head_out(wide)[:, :, 0]
+            both = functional.dropout(both, self.drop)
+        logits: Tensor = self.told(both)[:, :, 0]
         return logits
 
-    def _lay_beside(self, claim: Tensor, evidence: Tensor, mask: Tensor) -> Tensor:
-        """What a claim token and its like in the evidence have in common and have not."""
-        mine = functional.normalize(self.likeness(claim), dim=2)
-        theirs = functional.normalize(self.likeness(evidence), dim=2)
-        likeness = (mine @ theirs.transpose(1, 2)).masked_fill(~mask[:, None, :], -1.0)
-        like = (likeness * SHARPNESS).softmax(2) @ evidence
-        found = torch.cat([claim, like, (claim - like).abs(), claim * like], 2)
-        bent = functional.gelu(self.compared(found))
-        nearest = likeness.amax(2, keepdim=True)
-        return self.placed(torch.cat([bent, nearest], 2))
 
+def lay_beside(claim: Tensor, evidence: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """For each claim token its like, what stands where it should, and how near they are.
 
-def _look(layer: Layer, states: Tensor, memory: Tensor, bias: Tensor) -> Tensor:
-    """A layer of the base whose tokens also look at a memory that stays as it is."""
-    batch, length, size = states.shape
-    query, key, value = layer.mixed(states).chunk(3, 2)
-    theirs = functional.linear(memory, layer.mixed.weight[size:], layer.mixed.bias[size:])
-    their_key, their_value = theirs.chunk(2, 2)
-
-    def part(held: Tensor) -> Tensor:
-        return held.view(batch, -1, layer.heads, size // layer.heads).transpose(1, 2)
-
-    keys, values = torch.cat([key, their_key], 1), torch.cat([value, their_value], 1)
-    scores = part(query) @ part(keys).transpose(2, 3) * (size // layer.heads) ** -0.5
-    seen = (scores + bias).softmax(3) @ part(values)
-    joined = layer.joined(seen.transpose(1, 2).reshape(batch, length, size))
-    states = layer.norm(states + joined)
-    inner = layer.narrow(functional.gelu(layer.wide(states)))
-    return layer.norm_out(states + inner)
+    `claim` and `evidence` are one claim's, tokens by numbers, with a first axis of one.
+    """
+    mine = functional.normalize(claim, dim=2)
+    theirs = functional.normalize(evidence, dim=2)
+    near = mine @ theirs.transpose(1, 2)
+    wide = functional.pad(near, (REACH, REACH, REACH, REACH))
+    steps = [step for step in range(2 * REACH + 1) if step != REACH]
+    length, width = near.shape[1], near.shape[2]
+    by_others = sum(
+        (wide[:, step : step + length, step : step + width] for step in steps),
+        torch.zeros_like(near),
+    ) / len(steps)  # fmt: skip
+    by_itself, by_place = (near * SHARPNESS).softmax(2), (by_others * SHARPNESS).softmax(2)
+    told = torch.stack(
+        [
+            *(near.amax(2), by_others.amax(2)),
+            *((by_place * near).sum(2), (by_itself * by_others).sum(2)),
+        ],
+        2,
+    )
+    return by_itself @ evidence, by_place @ evidence, told
