@@ -30,7 +30,7 @@ OPTIONS = ("models", "guards", "catalogue", "device", "dtype", "keys")
 class Choice:
     """What a service is to have: `models` are `embedded` and names of the catalogue.
 
-    `guards` keeps of the embedded ones only these.
+    `guards` keeps of the embedded ones only these; `schema` is served where it is named.
     """
 
     models: Sequence[str] = (EMBEDDED,)
@@ -125,6 +125,10 @@ def _find_entries(choice: Choice) -> dict[str, Entry]:
     return {name: known[name] for name in wanted}
 
 
+# A request that names no guards gets all there are, and most texts are not meant to be JSON.
+_WHERE_NAMED = frozenset({"schema"})
+
+
 def _open_package_guards(
     choice: Choice, batcher: Batcher, say: Callable[[str], None]
 ) -> dict[str, Guard]:
@@ -137,7 +141,7 @@ def _open_package_guards(
         return {name: guards[name] for name in choice.guards}
     for name, reason in absent.items():
         say(f"without {name}: {reason}")
-    return guards
+    return {name: guard for name, guard in guards.items() if name not in _WHERE_NAMED}
 
 
 def _check_numbers(choice: Choice) -> None:

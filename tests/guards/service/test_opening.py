@@ -60,6 +60,17 @@ def test_guards_without_their_model_are_left_out_and_named() -> None:
     assert "unsafe" not in desk.roster.names
 
 
+def test_a_guard_of_form_is_served_only_where_it_is_named() -> None:
+    served = []
+    for guards in ((), ("schema", "pii")):
+        desk = open_desk(Choice(guards=guards), lambda line: None)
+        desk.close()
+        served.append(set(desk.roster.names))
+    assert "pii" in served[0]
+    assert "schema" not in served[0]
+    assert served[1] == {"schema", "pii"}
+
+
 def test_only_the_guards_asked_for_are_there() -> None:
     desk = open_desk(Choice(guards=("secrets",)), lambda line: None)
     desk.open()
