@@ -49,6 +49,7 @@ def test_what_has_no_form_is_found_by_its_context(text: str, found: dict[str, st
         "Order 40938 costs $12.50 and ships in 3 days.",
         "The French president spoke German to the Italian press.",
         "sleep 30 && ls 4",
+        '{"key": "of the store ' + "AKIA" + 'IOSFODNN7QYRTX2W"}',
         "expr 15 '*' 3",
         bytes(range(256)).decode("latin-1") * 2,
         "Pythagoras",

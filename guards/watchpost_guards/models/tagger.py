@@ -35,8 +35,8 @@ _NEWLY_BEGUN = 0.5
 # An address holds a word, a long number or a British code: `ls 4` and `expr 15 '*' 3` are none.
 _ADDRESS = "ADDRESS"
 _TELLING = re.compile(r"[^\W\d_]{3}|\d{3}|\b[A-Za-z]{1,2}\d\w? ?\d[A-Za-z]{2}\b")
-# Nor is a name as long as a digest or an encoded token.
-_TOKEN = re.compile(r"[^\W_]{32}")
+# Nor is a name as long as a digest or an encoded token, or a key of letters and digits.
+_TOKEN = re.compile(r"[^\W_]{32}|(?<![^\W_])(?=[^\W_]{0,40}\d)[^\W_]{0,15}[A-Z][^\W_]{15}")
 # Bytes read as text: more kinds of odd marks than prose has, and words that fall to pieces.
 _ODD, _MOST_ODD = frozenset("#$%*+^`~\\!?"), 7
 _LETTERS, _FEWEST_PIECES, _SHORTEST_PIECES = re.compile("[A-Za-z]"), 16, 2.2
