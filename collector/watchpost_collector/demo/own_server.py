@@ -23,9 +23,12 @@ OTLP_PORT = 4318
 GRPC_PORT = 4317
 QUERY_PORT = 8123
 MARK = "made-by-watchpost-demo"
-START_S = 90.0
+# Bounds against waiting forever, not expectations: a crowded machine starts and stores slowly.
+START_S = 240.0
 STOP_S = 30.0
 ANSWER_S = 120.0
+STORE_S = 600.0
+_PAUSE_S = 0.2
 _UP = "from watchpost_collector.command import main; raise SystemExit(main())"
 
 
@@ -95,7 +98,7 @@ class OwnServer:
 
     def flush(self) -> None:
         """Waits until everything sent can be asked for."""
-        _post(self.otlp_url, "/api/flush", b"")
+        wait_until_stored(self.otlp_url, STORE_S)
 
     def ask(self, sql: str) -> list[list[Any]]:
         """The rows of one statement, from the query endpoint; 64-bit numbers as numbers."""
@@ -103,6 +106,26 @@ class OwnServer:
         answered = _post(self.query_url, f"/?{settings}", sql.encode())
         rows: list[list[Any]] = json.loads(answered)["data"]
         return rows
+
+
+def wait_until_stored(url: str, limit_s: float) -> None:
+    """Ask the server at `url` to store what it acknowledged, and again while it says "later".
+
+    Raises CollectorError when it still says so after `limit_s` seconds, or says anything else.
+    """
+    deadline = time.monotonic() + limit_s
+    while True:
+        try:
+            _post(url, "/api/flush", b"")
+            return
+        except _NotYetError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(_PAUSE_S)
+
+
+class _NotYetError(CollectorError):
+    """Raised where the server asks to come back."""
 
 
 def _post(url: str, path: str, body: bytes) -> bytes:
@@ -116,7 +139,10 @@ def _post(url: str, path: str, body: bytes) -> bytes:
     finally:
         connection.close()
     if response.status != 200:
-        raise CollectorError(f"{url}{path} answered {response.status}: {answered[:300]!r}")
+        kind = (
+            _NotYetError if response.status == http.client.SERVICE_UNAVAILABLE else CollectorError
+        )
+        raise kind(f"{url}{path} answered {response.status}: {answered[:300]!r}")
     return answered
 
 
