@@ -23,7 +23,7 @@ SECRETS = {
     "GRAFANA_READER_PASSWORD": "reader-pass-0123456789",
     "GRAFANA_ADMIN_PASSWORD": "grafana-pass-0123456789",
     "WATCHPOST_KEYS": "ingest:ingest-key-0123456789,admin:admin-key-0123456789",
-    "WATCHPOST_GUARD_KEYS": "guard-key-0123456789",
+    "WATCHPOST_GUARD_KEYS": "check:guard-key-0123456789",
 }
 REQUIRED = re.compile(r"\$\{(\w+):\?[^}]*\}")
 
