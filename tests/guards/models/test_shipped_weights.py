@@ -3,11 +3,12 @@
 Plain cases far from any threshold; how well the guards do on whole sets is in their model card.
 """
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-import watchpost
 from watchpost.errors import ConfigError
 from watchpost.screening.guard import Question, Verdict
 from watchpost_guards.models.bundle import SETTING, find_folder, open_bundle
@@ -100,8 +101,16 @@ def test_harm_is_told_from_what_only_sounds_like_it(text: str, is_unsafe: bool) 
 
 
 def test_the_guards_work_without_any_setting() -> None:
-    policy = watchpost.Policy(block=["injection"], flag=["unsafe", "refusal"])
-    assert {rule.guard.revision for rule in policy.rules} == {open_bundle(find_folder()).revision}
+    # In a process of its own: in this one another test may have had a guard of that name made.
+    program = (
+        "import watchpost\n"
+        "policy = watchpost.Policy(block=['injection'], flag=['unsafe', 'refusal'])\n"
+        "print(*{rule.guard.revision for rule in policy.rules})\n"
+    )
+    ran = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    assert ran.stdout.split() == [open_bundle(find_folder()).revision]
 
 
 def test_a_setting_that_names_a_folder_without_models_is_refused(
