@@ -32,7 +32,8 @@ from watchpost import Policy
 from watchpost.screening.guard import Question
 from watchpost.screening.policy import Rule
 from watchpost.screening.screen import screen
-from watchpost_guards.models.bundle import TOKENIZER, find_folder
+from watchpost_guards.models.bundle import TOKENIZER
+from watchpost_guards.models.folder import find_folder
 
 GUARDS = ("pii", "secrets", "unsafe", "injection", "refusal")
 OURS = "watchpost"

@@ -11,7 +11,8 @@ import onnx
 from onnx import TensorProto, helper
 from tiny_model import SIZE
 
-from watchpost_guards.models.comparer import FORMAT, GRAPH, MANIFEST
+from watchpost_guards.models.comparer import FORMAT, GRAPH
+from watchpost_guards.models.folder import MANIFEST
 from watchpost_guards.models.pairs import ABSENT
 
 

@@ -11,7 +11,8 @@ from pathlib import Path
 import numpy
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
 
-from watchpost_guards.models.bundle import GRAPH, MANIFEST, TOKENIZER
+from watchpost_guards.models.bundle import GRAPH, TOKENIZER
+from watchpost_guards.models.folder import MANIFEST
 from watchpost_guards.train.graph import export_graph
 
 SIZE, INNER = 16, 32

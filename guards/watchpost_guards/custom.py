@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from watchpost.errors import ConfigError, MissingExtra
 from watchpost.screening.guard import Finding, Guard, Question, Verdict
-from watchpost_guards.models.bundle import find_folder
+from watchpost_guards.models.folder import find_folder
 from watchpost_guards.settings import check_name, check_texts, name_setting
 
 if TYPE_CHECKING:

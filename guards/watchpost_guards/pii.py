@@ -20,7 +20,7 @@ from watchpost.errors import ConfigError, MissingExtra
 from watchpost.screening.guard import Finding, Guard, Question, Verdict, settle
 from watchpost_guards.contacts import find_addresses, find_emails, find_phones
 from watchpost_guards.identifiers import Catalogue, find_identifiers, load_catalogue
-from watchpost_guards.models.bundle import MANIFEST, find_folder
+from watchpost_guards.models.folder import MANIFEST, find_folder
 from watchpost_guards.models.reader import share_reader
 from watchpost_guards.models.segments import REACH as LEARNED_REACH
 from watchpost_guards.models.tagger import Tagger, share_tagger

@@ -17,7 +17,7 @@ from watchpost.errors import ConfigError
 from watchpost.screening.guard import Question
 from watchpost_guards.command import teach as teach_command
 from watchpost_guards.custom import Custom
-from watchpost_guards.models.bundle import MANIFEST, SETTING
+from watchpost_guards.models.folder import MANIFEST, SETTING
 from watchpost_guards.models.labels import keep, read_examples, read_labels, teach
 from watchpost_guards.models.logistic import fit, learn, sigmoid
 from watchpost_guards.models.reader import share_reader

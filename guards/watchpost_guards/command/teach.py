@@ -34,7 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Learn, measure, write and tell."""
-    from watchpost_guards.models.bundle import find_folder
+    from watchpost_guards.models.folder import find_folder
     from watchpost_guards.models.labels import keep, read_examples, teach
     from watchpost_guards.models.reader import share_reader
 

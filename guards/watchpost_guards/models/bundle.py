@@ -5,20 +5,15 @@ digest of the other two, so that a revision can be told without reading them and
 is refused. It does not know what a verdict is.
 """
 
-import hashlib
-import json
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib.resources import files
 from math import exp
 from pathlib import Path
 from typing import Any
 
-from watchpost.errors import ConfigError
+from watchpost_guards.models.folder import ModelFolder
 
-GRAPH, TOKENIZER, MANIFEST = "model.onnx", "tokenizer.json", "manifest.json"
-SETTING = "WATCHPOST_GUARD_MODELS"
+GRAPH, TOKENIZER = "model.onnx", "tokenizer.json"
 FORMAT = 1
 
 
@@ -56,35 +51,20 @@ class Bundle:
 
     def read_file(self, name: str) -> bytes:
         """One of the folder's files. Raises ConfigError when it is not the manifest's."""
-        try:
-            content = (self.folder / name).read_bytes()
-        except OSError as error:
-            raise _refuse(self.folder, f"its {name} cannot be read") from error
-        if hashlib.sha256(content).hexdigest() != self.digests[name]:
-            raise _refuse(self.folder, f"its {name} is not the one its manifest names")
-        return content
-
-
-def find_folder(part: str = "text") -> Path:
-    """Where a part of the models lies: in the setting's folder, or in the one of the package."""
-    given = os.environ.get(SETTING)
-    return (Path(given) if given else Path(str(files("watchpost_guards"))) / "weights") / part
+        return _at(self.folder).read_file(name, self.digests[name])
 
 
 def open_bundle(folder: Path) -> Bundle:
     """What a folder's manifest says. Raises ConfigError when there is none or it cannot be used."""
-    try:
-        source = (folder / MANIFEST).read_bytes()
-    except OSError as error:
-        raise _refuse(folder, "it holds no model") from error
-    try:
-        return _read_manifest(folder, source)
-    except (ValueError, KeyError, TypeError) as error:
-        raise _refuse(folder, "its manifest cannot be read") from error
+    (heads, width, digests), revision = _at(folder).read_manifest(_read_manifest)
+    return Bundle(folder, heads, width, revision, digests)
 
 
-def _read_manifest(folder: Path, source: bytes) -> Bundle:
-    manifest: dict[str, Any] = json.loads(source)
+def _at(folder: Path) -> ModelFolder:
+    return ModelFolder(folder, "model", "watchpost_guards.train")
+
+
+def _read_manifest(manifest: Any) -> tuple[dict[str, Head], int, dict[str, str]]:
     if manifest["format"] != FORMAT:
         raise ValueError("another format")
     heads: dict[str, Head] = {}
@@ -98,14 +78,4 @@ def _read_manifest(folder: Path, source: bytes) -> Bundle:
         heads[name] = Head(name, first, labels, scale, shift, float(given["threshold"]))
         first += len(labels)
     digests = {name: str(manifest["digests"][name]) for name in (GRAPH, TOKENIZER)}
-    revision = hashlib.sha256(source).hexdigest()[:12]
-    return Bundle(folder, heads, int(manifest["width"]), revision, digests)
-
-
-def _refuse(folder: Path, trouble: str) -> ConfigError:
-    return ConfigError(
-        SETTING,
-        str(folder),
-        # Not beside the value: a long path is cut when it is shown, and the reason went with it.
-        f"name a folder written by `python -m watchpost_guards.train` ({trouble})",
-    )
+    return heads, int(manifest["width"]), digests

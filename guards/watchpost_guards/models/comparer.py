@@ -5,7 +5,6 @@ is kept for the next answer about it. It does not know verdicts or policies.
 """
 
 import hashlib
-import json
 import threading
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,25 +14,24 @@ from math import exp, expm1, log, log1p
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from watchpost.errors import ConfigError
-from watchpost_guards.models.bundle import SETTING
 from watchpost_guards.models.evidence import Source, read_source, read_tokens
+from watchpost_guards.models.folder import ModelFolder
 from watchpost_guards.models.pairs import Pair, make_pairs
 from watchpost_guards.models.reader import Reader
 from watchpost_guards.models.sentences import Sentence, find_claims
+from watchpost_guards.models.session import open_session
 
 if TYPE_CHECKING:
     import numpy
     from numpy.typing import NDArray
     from onnxruntime import InferenceSession
 
-GRAPH, MANIFEST = "comparer.onnx", "manifest.json"
+GRAPH = "comparer.onnx"
 FORMAT = 1
 MOST_CLAIMS = 400
 """Claims of one answer that are compared; the caller is told when there are more."""
 # Contexts whose states are kept for the next answer about them, in bytes of states.
 _KEPT_BYTES = 32 << 20
-_THREADS = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,11 +54,10 @@ class Comparer:
     """A loaded graph beside its encoder. Loads on `warm` or at the first answer; thread-safe."""
 
     def __init__(self, folder: Path, reader: Reader) -> None:
-        manifest, source = _read_manifest(folder)
+        self._folder = ModelFolder(folder, "comparer", "watchpost_guards.train.pairs")
+        manifest, self.revision = self._folder.read_manifest(_read_manifest)
         self.threshold = float(manifest["threshold"])
-        self.revision = hashlib.sha256(source).hexdigest()[:12]
         self._scale, self._shift = float(manifest["scale"]), float(manifest["shift"])
-        self._folder = folder
         self._digest = str(manifest["digests"][GRAPH])
         self._reader = reader
         self._loading = threading.Lock()
@@ -139,7 +136,7 @@ class Comparer:
     def _load(self) -> "InferenceSession":
         with self._loading:
             if self._session is None:
-                self._session = _open_session(self._folder, self._digest)
+                self._session = open_session(self._folder.read_file(GRAPH, self._digest))
             return self._session
 
 
@@ -170,41 +167,9 @@ def _weigh(known: _Known) -> int:
     return sum(states.nbytes for states in known.states)
 
 
-def _read_manifest(folder: Path) -> tuple[Mapping[str, Any], bytes]:
-    try:
-        source = (folder / MANIFEST).read_bytes()
-        manifest: dict[str, Any] = json.loads(source)
-        if manifest["format"] != FORMAT or not manifest["digests"][GRAPH]:
-            raise ValueError("another format")
-        for name in ("scale", "shift", "threshold"):
-            float(manifest[name])
-    except OSError as error:
-        raise _refuse(folder, "it holds no comparer") from error
-    except (ValueError, KeyError, TypeError) as error:
-        raise _refuse(folder, "its manifest cannot be read") from error
-    return manifest, source
-
-
-def _open_session(folder: Path, digest: str) -> "InferenceSession":
-    import onnxruntime
-
-    try:
-        graph = (folder / GRAPH).read_bytes()
-    except OSError as error:
-        raise _refuse(folder, f"its {GRAPH} cannot be read") from error
-    if hashlib.sha256(graph).hexdigest() != digest:
-        raise _refuse(folder, f"its {GRAPH} is not the one its manifest names")
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = _THREADS
-    options.inter_op_num_threads = 1
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    options.log_severity_level = 3
-    return onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
-
-
-def _refuse(folder: Path, trouble: str) -> ConfigError:
-    return ConfigError(
-        SETTING,
-        str(folder),
-        f"name a folder written by `python -m watchpost_guards.train.pairs` ({trouble})",
-    )
+def _read_manifest(manifest: Any) -> Mapping[str, Any]:
+    if manifest["format"] != FORMAT or not manifest["digests"][GRAPH]:
+        raise ValueError("another format")
+    for name in ("scale", "shift", "threshold"):
+        float(manifest[name])
+    return dict(manifest)

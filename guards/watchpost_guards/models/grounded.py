@@ -11,8 +11,8 @@ from pathlib import Path
 
 from watchpost.errors import MissingExtra
 from watchpost.screening.guard import Direction, Finding, Guard, Question, Verdict, abstain
-from watchpost_guards.models.bundle import find_folder
 from watchpost_guards.models.comparer import MOST_CLAIMS, Comparer, share_comparer
+from watchpost_guards.models.folder import find_folder
 from watchpost_guards.models.reader import share_reader
 from watchpost_guards.models.sentences import find_claims
 

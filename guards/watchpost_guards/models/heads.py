@@ -11,7 +11,8 @@ from pathlib import Path
 
 from watchpost.errors import ConfigError, MissingExtra
 from watchpost.screening.guard import Finding, Guard, Question, Verdict
-from watchpost_guards.models.bundle import SETTING, Head, find_folder
+from watchpost_guards.models.bundle import Head
+from watchpost_guards.models.folder import SETTING, find_folder
 from watchpost_guards.models.reader import Reader, Reading, share_reader
 
 _NEEDED = ("onnxruntime", "tokenizers", "numpy")

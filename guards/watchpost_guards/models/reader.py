@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from watchpost_guards.models.bundle import GRAPH, TOKENIZER, Bundle, Head, open_bundle
+from watchpost_guards.models.session import open_session
 from watchpost_guards.models.windows import Window, see
 
 if TYPE_CHECKING:
@@ -30,7 +31,6 @@ REMEMBERED_READINGS = 256
 REMEMBERED_STATES = 32 << 20
 # Windows that go through the encoder together: more gain nothing on a few cores.
 _BATCH = 8
-_THREADS = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,18 +170,9 @@ def share_reader(folder: Path) -> Reader:
 
 def _load(bundle: Bundle) -> "tuple[Tokenizer, InferenceSession]":
     # Heavy to import, and only wanted once a text is judged.
-    import onnxruntime
     from tokenizers import Tokenizer
 
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = _THREADS
-    options.inter_op_num_threads = 1
-    # Threads that spin while they wait would take the caller's cores between two checks.
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    options.log_severity_level = 3
-    session = onnxruntime.InferenceSession(
-        bundle.read_file(GRAPH), options, providers=["CPUExecutionProvider"]
-    )
+    session = open_session(bundle.read_file(GRAPH))
     return Tokenizer.from_buffer(bundle.read_file(TOKENIZER)), session
 
 

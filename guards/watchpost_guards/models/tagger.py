@@ -6,8 +6,6 @@ segment by segment, so that what is found at a place is decided by what stands n
 know patterns, nor what a finding leads to.
 """
 
-import hashlib
-import json
 import re
 import threading
 from collections.abc import Iterator, Mapping, Sequence
@@ -17,11 +15,11 @@ from math import exp, log
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from watchpost.errors import ConfigError
 from watchpost.screening.guard import Finding
-from watchpost_guards.models.bundle import MANIFEST, SETTING
+from watchpost_guards.models.folder import ModelFolder
 from watchpost_guards.models.reader import Reader, SeenWindow
 from watchpost_guards.models.segments import cut_segments
+from watchpost_guards.models.session import open_session
 from watchpost_guards.models.shapes import describe, is_same_word
 
 if TYPE_CHECKING:
@@ -76,13 +74,12 @@ class Tagger:
     """A loaded network beside its encoder. Loads on `warm` or at the first text; thread-safe."""
 
     def __init__(self, folder: Path, reader: Reader) -> None:
-        manifest, source = _read_manifest(folder)
+        self._folder = ModelFolder(folder, "tagger", "watchpost_guards.train.tagging")
+        manifest, self.revision = self._folder.read_manifest(_read_manifest)
         self.kinds = tuple(
             Kind(label, given["joins"], given["threshold"], given["scale"])
             for label, given in manifest["kinds"].items()
         )
-        self.revision = hashlib.sha256(source).hexdigest()[:12]
-        self._folder = folder
         self._digest = str(manifest["digests"][GRAPH])
         self._reader = reader
         self._lock = threading.Lock()
@@ -135,7 +132,7 @@ class Tagger:
     def _load(self) -> "InferenceSession":
         with self._lock:
             if self._session is None:
-                self._session = _open_session(self._folder, self._digest)
+                self._session = open_session(self._folder.read_file(GRAPH, self._digest))
             return self._session
 
 
@@ -228,39 +225,7 @@ def _log_odds(probability: float) -> float:
     return log(kept / (1 - kept))
 
 
-def _read_manifest(folder: Path) -> tuple[Mapping[str, Any], bytes]:
-    try:
-        source = (folder / MANIFEST).read_bytes()
-        manifest = json.loads(source)
-        if manifest["format"] != FORMAT or not manifest["kinds"] or not manifest["digests"][GRAPH]:
-            raise ValueError("another format")
-    except OSError as error:
-        raise _refuse(folder, "it holds no tagger") from error
-    except (ValueError, KeyError, TypeError) as error:
-        raise _refuse(folder, "its manifest cannot be read") from error
-    return manifest, source
-
-
-def _open_session(folder: Path, digest: str) -> "InferenceSession":
-    import onnxruntime
-
-    try:
-        graph = (folder / GRAPH).read_bytes()
-    except OSError as error:
-        raise _refuse(folder, f"its {GRAPH} cannot be read") from error
-    if hashlib.sha256(graph).hexdigest() != digest:
-        raise _refuse(folder, f"its {GRAPH} is not the one its manifest names")
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 2
-    options.inter_op_num_threads = 1
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    options.log_severity_level = 3
-    return onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
-
-
-def _refuse(folder: Path, trouble: str) -> ConfigError:
-    return ConfigError(
-        SETTING,
-        str(folder),
-        f"name a folder written by `python -m watchpost_guards.train.tagging` ({trouble})",
-    )
+def _read_manifest(manifest: Any) -> Mapping[str, Any]:
+    if manifest["format"] != FORMAT or not manifest["kinds"] or not manifest["digests"][GRAPH]:
+        raise ValueError("another format")
+    return dict(manifest)

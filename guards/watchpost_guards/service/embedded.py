@@ -14,7 +14,7 @@ import numpy
 from watchpost.errors import ConfigError, MissingExtra
 from watchpost.screening.factory import GROUP, find_guard
 from watchpost.screening.guard import Guard
-from watchpost_guards.models.bundle import find_folder
+from watchpost_guards.models.folder import find_folder
 from watchpost_guards.models.reader import share_reader
 from watchpost_guards.service.batcher import Batcher
 

@@ -20,7 +20,8 @@ from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
 from watchpost_guards.harness.measures import measure_auc
-from watchpost_guards.models.bundle import FORMAT, GRAPH, MANIFEST, TOKENIZER, open_bundle
+from watchpost_guards.models.bundle import FORMAT, GRAPH, TOKENIZER, open_bundle
+from watchpost_guards.models.folder import MANIFEST
 from watchpost_guards.models.reader import Reader
 from watchpost_guards.models.windows import WIDTH
 from watchpost_guards.train.calibrating import Calibration, Wanted, calibrate_head, weigh

@@ -9,8 +9,8 @@ from tiny_model import make_model
 import watchpost
 from watchpost.errors import ConfigError
 from watchpost.screening.guard import NOT_CHECKABLE, Question, Verdict
-from watchpost_guards.models.bundle import SETTING
 from watchpost_guards.models.comparer import GRAPH, MOST_CLAIMS
+from watchpost_guards.models.folder import SETTING
 from watchpost_guards.models.grounded import LABEL, create
 
 DOCUMENT = "Anna came by the calm sea. A day was by the sea."

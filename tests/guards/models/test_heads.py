@@ -10,7 +10,8 @@ from tiny_model import make_model
 import watchpost
 from watchpost.errors import ConfigError
 from watchpost.screening.guard import Question, Verdict
-from watchpost_guards.models.bundle import GRAPH, MANIFEST, SETTING, open_bundle
+from watchpost_guards.models.bundle import GRAPH, open_bundle
+from watchpost_guards.models.folder import MANIFEST, SETTING
 from watchpost_guards.models.heads import create_head
 from watchpost_guards.models.reader import Reader, share_reader
 

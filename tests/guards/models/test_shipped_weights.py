@@ -11,7 +11,8 @@ import pytest
 
 from watchpost.errors import ConfigError
 from watchpost.screening.guard import Question, Verdict
-from watchpost_guards.models.bundle import SETTING, find_folder, open_bundle
+from watchpost_guards.models.bundle import open_bundle
+from watchpost_guards.models.folder import SETTING, find_folder
 from watchpost_guards.models.heads import create_head
 
 SUMMARY = (

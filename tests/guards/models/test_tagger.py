@@ -12,7 +12,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from watchpost.errors import ConfigError
-from watchpost_guards.models.bundle import MANIFEST
+from watchpost_guards.models.folder import MANIFEST
 from watchpost_guards.models.reader import SeenWindow
 from watchpost_guards.models.tagger import GRAPH, Kind, Tagger, Word, join_words
 from watchpost_guards.models.windows import Window

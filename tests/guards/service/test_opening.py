@@ -9,7 +9,7 @@ import yaml
 
 from watchpost.errors import ConfigError, MissingExtra
 from watchpost.screening.guard import Question
-from watchpost_guards.models.bundle import SETTING
+from watchpost_guards.models.folder import SETTING
 from watchpost_guards.service import opening
 from watchpost_guards.service.catalogue import load_catalogue
 from watchpost_guards.service.desk import Asked, Limits

@@ -15,7 +15,8 @@ import torch
 from onnxruntime.quantization import QuantType, quantize_dynamic
 from torch import Tensor, nn
 
-from watchpost_guards.models.comparer import FORMAT, GRAPH, MANIFEST
+from watchpost_guards.models.comparer import FORMAT, GRAPH
+from watchpost_guards.models.folder import MANIFEST
 from watchpost_guards.train.pairs.network import Network, lay_beside
 
 _OPSET = 17

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from watchpost.errors import MissingExtra, WatchpostError
-from watchpost_guards.models.bundle import find_folder
+from watchpost_guards.models.folder import find_folder
 
 
 def main(arguments: list[str] | None = None) -> int:

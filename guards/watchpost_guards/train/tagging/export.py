@@ -15,7 +15,7 @@ import torch
 from onnxruntime.quantization import QuantType, quantize_dynamic
 from torch import Tensor, nn
 
-from watchpost_guards.models.bundle import MANIFEST
+from watchpost_guards.models.folder import MANIFEST
 from watchpost_guards.models.tagger import FORMAT, GRAPH, Kind
 from watchpost_guards.train.tagging.network import Network
 
