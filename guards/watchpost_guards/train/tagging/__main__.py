@@ -1,25 +1,25 @@
 """`python -m watchpost_guards.train.tagging`: learn the tagger, write weights and model card."""
 
 import argparse
-import shlex
 import sys
 from pathlib import Path
 
-from watchpost.errors import MissingExtra, WatchpostError
 from watchpost_guards.models.folder import find_folder
+from watchpost_guards.train.shell import Tell, Train, run_training
+
+MODULE = "watchpost_guards.train.tagging"
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Train as asked; 2 when something asked for cannot be had."""
-    given = _parser().parse_args(arguments)
-    try:
-        from watchpost_guards.train.tagging.course import Course, run_course
-        from watchpost_guards.train.tagging.learning import Plan
-    except ModuleNotFoundError as error:
-        sys.stderr.write(f"{MissingExtra('train', f'training (it needs {error.name})')}\n")
-        return 2
-    words = sys.argv[1:] if arguments is None else arguments
-    try:
+    return run_training(MODULE, _parser(), _load, arguments)
+
+
+def _load() -> Train:
+    from watchpost_guards.train.tagging.course import Course, run_course
+    from watchpost_guards.train.tagging.learning import Plan
+
+    def train(given: argparse.Namespace, command: str, tell: Tell) -> None:
         course = Course(
             data=given.data,
             text=given.text or find_folder(),
@@ -30,19 +30,15 @@ def main(arguments: list[str] | None = None) -> int:
             repeats=given.repeats,
             threads=given.threads,
             plan=Plan(given.epochs, given.rate, given.minutes, given.seed),
-            command=shlex.join(["python", "-m", "watchpost_guards.train.tagging", *words]),
+            command=command,
         )
-        run_course(course, lambda line: print(line, flush=True))  # noqa: T201 - a command's voice
-    except WatchpostError as error:
-        sys.stderr.write(f"{error}\n")
-        return 2
-    return 0
+        run_course(course, tell)
+
+    return train
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m watchpost_guards.train.tagging", description=__doc__
-    )
+    parser = argparse.ArgumentParser(prog=f"python -m {MODULE}", description=__doc__)
     add = parser.add_argument
     add("--data", type=Path, required=True, help="folder with pii/ and texts to borrow from")
     add("--out", type=Path, required=True, help="folder for weights, thresholds and card")

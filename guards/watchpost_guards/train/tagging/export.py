@@ -5,21 +5,17 @@ The graph takes one window without padding. It does not know how the network was
 
 import hashlib
 import json
-import tempfile
-import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
-from onnxruntime.quantization import QuantType, quantize_dynamic
 from torch import Tensor, nn
 
 from watchpost_guards.models.folder import MANIFEST
 from watchpost_guards.models.tagger import FORMAT, GRAPH, Kind
 from watchpost_guards.train.tagging.network import Network
-
-_OPSET = 17
+from watchpost_guards.train.tracing import export_traced
 
 
 class _Telling(nn.Module):
@@ -39,27 +35,7 @@ def export_network(network: Network, path: Path) -> None:
     width = int(network.drawn.weight.shape[1])
     example: tuple[Any, ...] = (torch.zeros(1, 7, width), torch.zeros(1, 7, 4, dtype=torch.long))
     axes = {name: {1: "tokens"} for name in ("states", "shapes", "tags")}
-    with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
-        # The newer exporter needs packages that nothing else here does.
-        warnings.simplefilter("ignore", DeprecationWarning)
-        plain = str(Path(folder) / "plain.onnx")
-        torch.onnx.export(
-            _Telling(network).eval(),
-            example,
-            plain,
-            input_names=["states", "shapes"],
-            output_names=["tags"],
-            dynamic_axes=axes,
-            opset_version=_OPSET,
-            dynamo=False,
-        )
-        quantize_dynamic(
-            plain,
-            str(path),
-            op_types_to_quantize=["MatMul"],
-            per_channel=True,
-            weight_type=QuantType.QInt8,
-        )
+    export_traced(_Telling(network), example, ("states", "shapes"), "tags", axes, path)
 
 
 def write_manifest(folder: Path, kinds: Sequence[Kind]) -> None:
