@@ -9,7 +9,7 @@ import time
 from collections.abc import Mapping
 
 from watchpost.errors import ConfigError
-from watchpost.screening.guard import Direction, Guard, Question, Verdict, abstain
+from watchpost.screening.guard import Direction, Guard, Question, Verdict, abstain, decide
 from watchpost_guards.length import MOST, find_window, measure_tokens, surely_fits
 from watchpost_guards.settings import check_name, check_whole, name_setting
 
@@ -75,13 +75,6 @@ class ContextWindow:
             if tokens > room:
                 kept = f", {self._reserve:,} kept for the answer" if self._reserve else ""
                 reason = f"{tokens:,} tokens ({how}), the window is {window:,}{kept}"
-        return Verdict(
-            guard=self.name,
-            label="CONTEXT_OVERFLOW" if reason else "",
-            probability=1.0 if reason else 0.0,
-            threshold=1.0,
-            tripped=bool(reason),
-            duration_ms=(time.perf_counter() - began) * 1000,
-            revision=self.revision,
-            reason=reason,
+        return decide(
+            self, "CONTEXT_OVERFLOW" if reason else "", reason, (time.perf_counter() - began) * 1000
         )

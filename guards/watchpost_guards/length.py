@@ -9,7 +9,7 @@ import time
 
 from watchpost.pricing.cost import find_rates
 from watchpost.pricing.tokens import count_tokens
-from watchpost.screening.guard import Guard, Question, Verdict
+from watchpost.screening.guard import Guard, Question, Verdict, decide
 from watchpost_guards.settings import check_whole
 
 REVISION = "1"
@@ -42,16 +42,7 @@ class LengthGuard:
         """Compare a text's length with every limit there is. No limit known: never tripped."""
         began = time.perf_counter()
         label, reason = self._find_overflow(question)
-        return Verdict(
-            guard=self.name,
-            label=label,
-            probability=1.0 if label else 0.0,
-            threshold=1.0,
-            tripped=bool(label),
-            duration_ms=(time.perf_counter() - began) * 1000,
-            revision=self.revision,
-            reason=reason,
-        )
+        return decide(self, label, reason, (time.perf_counter() - began) * 1000)
 
     def _find_overflow(self, question: Question) -> tuple[str, str]:
         length = len(question.text)

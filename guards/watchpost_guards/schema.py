@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from watchpost.errors import ConfigError, MissingExtra
-from watchpost.screening.guard import Direction, Guard, Question, Verdict
+from watchpost.screening.guard import Direction, Guard, Question, Verdict, decide
 from watchpost_guards.settings import check_name, name_setting
 
 if TYPE_CHECKING:
@@ -80,16 +80,7 @@ class Schema:
         """Parse and validate. Raises TimeoutError where a pattern takes too long over the text."""
         began = time.perf_counter()
         label, reason = self._judge(question.text)
-        return Verdict(
-            guard=self.name,
-            label=label,
-            probability=1.0 if label else 0.0,
-            threshold=1.0,
-            tripped=bool(label),
-            duration_ms=(time.perf_counter() - began) * 1000,
-            revision=self.revision,
-            reason=reason,
-        )
+        return decide(self, label, reason, (time.perf_counter() - began) * 1000)
 
     def _judge(self, text: str) -> tuple[str, str]:
         fenced = _FENCED.fullmatch(text)

@@ -153,6 +153,20 @@ def abstain(
     )
 
 
+def decide(guard: Guard, label: str, reason: str, duration_ms: float) -> Verdict:
+    """The verdict of a guard that knows for sure: tripped by what `label` names, or by nothing."""
+    return Verdict(
+        guard=guard.name,
+        label=label,
+        probability=1.0 if label else 0.0,
+        threshold=1.0,
+        tripped=bool(label),
+        duration_ms=duration_ms,
+        revision=str(getattr(guard, "revision", "")),
+        reason=reason,
+    )
+
+
 def fail(guard: Guard, reason: str, duration_ms: float, label: str = "error") -> Verdict:
     """The verdict of a guard that gave none; `label` says in one word why."""
     return Verdict(
