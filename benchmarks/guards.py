@@ -101,7 +101,7 @@ def share_out(rules: Sequence[Rule], messages: Sequence[str]) -> dict[str, float
     policy = Policy(flag=[rule.guard for rule in rules])
     told: dict[str, list[float]] = {rule.guard.name: [] for rule in rules}
     for message in messages:
-        for verdict in screen(policy, Question(f"{message} ,", "output")).verdicts:
+        for verdict in screen(policy, Question(message, "output")).verdicts:
             told[verdict.guard].append(verdict.duration_ms)
     return {name: statistics.median(times) for name, times in told.items()}
 
@@ -127,10 +127,11 @@ def measure(samples: int, *, peers: bool) -> dict[str, Any]:
             skipped |= missing
     found: dict[str, Any] = {"cores": os.cpu_count(), "tokens": TOKENS, "skipped": skipped}
     for kind in LIMITS_MS:
-        messages = make_messages(folder, samples + _WARM, hits=kind == "hits")
-        times = time_each(contenders, messages)
+        timed, shared = samples + _WARM, max(20, samples // 4)
+        messages = make_messages(folder, timed + shared, hits=kind == "hits")
+        times = time_each(contenders, messages[:timed])
         found[kind] = {name: summarise(spent) for name, spent in times.items()}
-        found[f"{kind}_by_guard"] = share_out(rules, messages[: max(20, samples // 4)])
+        found[f"{kind}_by_guard"] = share_out(rules, messages[timed:])
     return found
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Callable
 from itertools import pairwise
 from urllib.parse import quote
 
@@ -120,6 +121,18 @@ def test_names_in_a_stream_are_hidden_as_in_the_whole_text(text: str, borders: l
         shown += part
         assert expected.startswith(shown)
     assert shown == expected
+
+
+@pytest.mark.parametrize("disguise", DISGUISES, ids=range(len(DISGUISES)))
+def test_a_token_longer_than_guards_see_is_hidden_whole_in_every_disguise(
+    disguise: Callable[[str], str],
+) -> None:
+    token = disguise(next(text for text in HIDDEN if text.startswith("eyJ")))
+    text = f"{PROSE * 5} ; {token} ; {PROSE * 5}"
+    expected = mask(text, look(text))
+    middle = len(PROSE) * 5 + len(token)
+    for cut in (middle - len(token) // 8, middle - len(token) // 3):
+        assert "".join(stream([text[:cut], text[cut:]])) == expected
 
 
 @pytest.mark.parametrize("hidden", HIDDEN, ids=range(len(HIDDEN)))

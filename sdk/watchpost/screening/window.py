@@ -22,8 +22,12 @@ SLACK = 32
 QUIET = 1000
 """How far a border without digits around it is looked for: a list of numbers is read in one."""
 
-# Neither in a token that may be decoded, nor in an escape, nor in what guards read as one run.
-_SEAM = re.compile(r"[^\w+/=%\\&#;\"'.@:~\-\r\n\ud800-\udfff]")
+# Neither in a token that may be decoded, nor in an escape, nor in what guards read as one run: not
+# at a mark that nobody sees or that stands for a full stop, nor between letters spaced one by one.
+_SEAM = re.compile(
+    r"(?<=\w[\w.,!?]) |[\t!$()*,<>?\[\]^`{|}]"
+    "|[\u3001\u3002\uff0c\uff01\uff1f\uff08\uff09\u3008-\u3011\u201c\u201d\u00ab\u00bb\u2013\u2014]"
+)
 _QUIET_SEAM = re.compile(_SEAM.pattern + r"(?=\D{8})")
 _BEGINNING = 64
 _BEHIND = 2

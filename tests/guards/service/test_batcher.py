@@ -78,13 +78,13 @@ def test_more_than_may_wait_is_refused_and_what_nobody_waits_for_makes_room(
         assert model.started.wait(30)
         with due(time.monotonic() + 0.01), pytest.raises(TimeoutError):
             batcher.run(model, [2] * 8, [16] * 8)
-        late = pool.submit(batcher.run, model, [3] * 8, [16] * 8)
-        # The first eight have gone: the next eight are taken, and then it is full.
-        wait_until(lambda: batcher.waiting_tokens == 128)
+        late = pool.submit(batcher.run, model, [3] * 9, [16] * 9)
+        # The first eight have gone: the next nine are taken, and then it is full.
+        wait_until(lambda: batcher.waiting_tokens == 144)
         with pytest.raises(Full) as refused:
             batcher.run(model, [4], [16])
         model.free.set()
-        assert late.result() == [6] * 8
+        assert late.result() == [6] * 9
     assert refused.value.retry_after_s >= 1
 
 
