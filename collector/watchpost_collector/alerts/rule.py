@@ -51,6 +51,8 @@ KINDS: Mapping[str, Kind] = {
 class Rule:
     """What a person wrote. `hold_s` is its `for`: seconds it must be true before it fires.
 
+    `notify` are names of contacts, `is_routed` whether the rule said so itself. `no_data_s` seconds
+    without anything to judge are told of; 0 is never.
     `window_h` are whole hours. `above` is a share, `above_ms` milliseconds, `limit` dollars. What
     another kind's rule would be told stays at its default.
     """
@@ -61,6 +63,8 @@ class Rule:
     by: tuple[str, ...] = ()
     sensitivity: str = "normal"
     notify: tuple[str, ...] = ()
+    is_routed: bool = False
+    no_data_s: int = 0
     hold_s: int = 0
     window_h: int = 1
     min_calls: int = 20

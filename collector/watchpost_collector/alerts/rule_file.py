@@ -1,5 +1,9 @@
-"""Alert rules as a YAML file: a list, each with a name, a kind, and what that kind can be told.
+"""Alert rules as a YAML file: a list of rules, or keys of which `rules` is one.
 
+    contacts:
+    - name: oncall
+      email: {to: oncall@example.com}
+    rules:
     - name: Support bot cost spike
       kind: cost_spike
       where: {service: support-bot, environment: prod}
@@ -7,66 +11,114 @@
       sensitivity: normal
       notify: [oncall]
 
-What cannot be used is refused with the file, the line, the value and what may stand there. A value
-of `where` is any text: it is bound to the rule's SQL, never part of it. It runs no rule.
+What cannot be used is refused with the file, the line, the value and what may stand there. It runs
+no rule, tells nobody, and looks nothing up in the environment.
 """
 
 from __future__ import annotations
 
-import math
-import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from urllib.parse import urlsplit
+
+from yaml import SequenceNode
 
 from watchpost.errors import ConfigError
-from watchpost.yaml_page import Fields, Node, YamlPage, read_text_file
-from watchpost_collector.alerts.dimensions import CHECKS, SCORES, SEGMENT, is_known
-from watchpost_collector.alerts.rule import (
-    DIRECTIONS,
-    GUARD_MEASURE,
-    INPUT_LENGTH,
-    KINDS,
-    LATENCIES,
-    MEASURES,
-    PERIODS,
-    SCORE_MEASURE,
-    SENSITIVITIES,
-    VERSIONS,
-    Rule,
-)
+from watchpost.yaml_page import Fields, Node, read_text_file
+from watchpost_collector.alerts.alert_page import SETTING, AlertPage
+from watchpost_collector.alerts.contact import Contact, MailServer
+from watchpost_collector.alerts.contact_file import ContactReader
+from watchpost_collector.alerts.dimensions import CALLS, CHECKS, SEGMENT, is_known
+from watchpost_collector.alerts.rule import Rule
+from watchpost_collector.alerts.rule_reading import RuleReader
+from watchpost_collector.alerts.state import Silence
 
-SETTING = "alerts"
 MOST_BYTES = 256 * 1024
 MOST_RULES = 200
-_MOST_BY = 4
-_MOST_VALUES = 100
-_SHARED = ("name", "kind", "where", "by", "sensitivity", "notify", "for")
-_SPAN = re.compile(r"(\d{1,4})([mhdw])", re.ASCII)
-_UNITS_S = {"m": 60, "h": 3600, "d": 86_400, "w": 604_800}
-_MOST_WINDOW_S = 7 * 86_400
-_DEFAULT_MEASURES = ("cost", "output_tokens", "latency", "errors", "refusals")
+_MOST_SILENCES = 100
+_KEYS = ("rules", "contacts", "mail", "silences", "notify", "every", "page")
+_LEAST_EVERY_S, _MOST_EVERY_S = 60, 86_400
 
 
-def load_rules(path: str | Path) -> tuple[Rule, ...]:
-    """The rules that a YAML file writes down.
+@dataclass(frozen=True, slots=True)
+class AlertFile:
+    """Everything one file says.
+
+    `every_s` is how often rules are evaluated; `page` where people reach the built-in page, ''
+    where nobody said. A rule that names nobody in `notify` has the file's own here.
+    """
+
+    rules: tuple[Rule, ...]
+    contacts: tuple[Contact, ...] = ()
+    mail: MailServer | None = None
+    silences: tuple[Silence, ...] = ()
+    every_s: int = 300
+    page: str = ""
+
+
+def load_alerts(path: str | Path) -> AlertFile:
+    """What a YAML file says of alerts.
 
     Raises ConfigError with the file and line of what cannot be used.
     """
     path = Path(path)
-    text = read_text_file(SETTING, path, MOST_BYTES)
-    return read_rules(text, path.name)
+    return read_alerts(read_text_file(SETTING, path, MOST_BYTES), path.name)
+
+
+def load_rules(path: str | Path) -> tuple[Rule, ...]:
+    """The rules alone; see `load_alerts`."""
+    return load_alerts(path).rules
 
 
 def read_rules(text: str, name: str) -> tuple[Rule, ...]:
     """As `load_rules`, of a text that is called `name` in complaints."""
-    reader = _Reader(YamlPage(SETTING, name))
-    nodes = reader.page.read_list(reader.page.compose(text, MOST_BYTES, "write a list of rules"))
+    return read_alerts(text, name).rules
+
+
+def read_alerts(text: str, name: str) -> AlertFile:
+    """As `load_alerts`, of a text that is called `name` in complaints."""
+    page = AlertPage(name)
+    node = page.compose(text, MOST_BYTES, "write a list of rules")
+    if isinstance(node, SequenceNode):
+        return AlertFile(_read_all_rules(page, node, name))
+    fields = page.read_fields(node, _KEYS)
+    if "rules" not in fields:
+        raise page.refuse(node, "write a list of rules, or keys of which `rules` is one")
+    reader = ContactReader(page)
+    contacts = reader.read_contacts(fields["contacts"]) if "contacts" in fields else ()
+    mail = reader.read_mail(fields["mail"]) if "mail" in fields else None
+    if mail is None and any("email" in contact.channels for contact in contacts):
+        raise page.refuse(fields["contacts"], "say which server takes the mails: `mail`")
+    rules = _read_all_rules(page, fields["rules"], name)
+    if "notify" in fields:
+        default = tuple(page.read_texts(fields["notify"]))
+        rules = tuple(rule if rule.is_routed else replace(rule, notify=default) for rule in rules)
+    file = AlertFile(rules, contacts, mail, _read_silences(page, fields, rules))
+    if contacts:
+        check_contacts(file, name)
+    return _read_rest(page, fields, file)
+
+
+def check_contacts(file: AlertFile, name: str) -> None:
+    """ConfigError for a rule that names nobody there is; a file without contacts has nobody."""
+    known = [contact.name for contact in file.contacts]
+    for rule in file.rules:
+        for wanted in rule.notify:
+            if wanted not in known:
+                there = ", ".join(known) or "none"
+                cure = f"no such contact in `notify`: there is {there}"
+                raise ConfigError(SETTING, f"{name}:{rule.line} {wanted!r}", cure)
+
+
+def _read_all_rules(page: AlertPage, node: Node, name: str) -> tuple[Rule, ...]:
+    nodes = page.read_list(node)
     if not nodes or len(nodes) > MOST_RULES:
         raise ConfigError(SETTING, name, f"write 1 to {MOST_RULES} rules")
+    reader = RuleReader(page)
     rules: list[Rule] = []
-    for node in nodes:
-        rule = reader.read_rule(node)
+    for one in nodes:
+        rule = reader.read_rule(one)
         if any(rule.name == other.name for other in rules):
             raise ConfigError(
                 SETTING, f"{name}:{rule.line} {rule.name!r}", "another rule has this name"
@@ -75,165 +127,44 @@ def read_rules(text: str, name: str) -> tuple[Rule, ...]:
     return tuple(rules)
 
 
-class _Reader:
-    """Reads the rules of one page."""
-
-    def __init__(self, page: YamlPage) -> None:
-        self.page = page
-
-    def read_rule(self, node: Node) -> Rule:
-        said = self.page.read_fields(node, None)
-        for key in ("name", "kind"):
-            if key not in said:
-                raise self.page.refuse(node, f"a rule has a `{key}`")
-        chosen = self._choose(said["kind"], tuple(KINDS))
-        kind = KINDS[chosen]
-        fields = self.page.read_fields(node, (*_SHARED, *kind.keys))
-        values: dict[str, Any] = {
-            "window_h": kind.window_h,
-            "min_calls": kind.min_calls,
-            "by": kind.by,
-        }
-        values |= self._read_told(chosen, fields)
-        rule = Rule(
-            name=self.page.read_text(fields["name"]),
-            kind=chosen,
-            where=self._read_where(chosen, fields),
-            line=node.start_mark.line + 1,
-            **values,
-        )
-        self._check(rule, node, fields)
-        return rule
-
-    def _read_told(self, kind: str, fields: Fields) -> dict[str, Any]:
-        """What was said, under the names of `Rule`."""
-        readers: dict[str, tuple[str, Callable[[Node], Any]]] = {
-            "by": ("by", lambda node: self._read_names(node, kind)),
-            "sensitivity": ("sensitivity", lambda node: self._choose(node, SENSITIVITIES)),
-            "notify": ("notify", lambda node: tuple(self.page.read_texts(node))),
-            "for": ("hold_s", lambda node: self._read_span(node, _MOST_WINDOW_S)),
-            "window": ("window_h", self._read_hours),
-            "min_calls": ("min_calls", lambda node: int(self._read_number(node, 1, 10**9))),
-            "direction": ("direction", lambda node: self._choose(node, DIRECTIONS)),
-            "measure": ("measure", lambda node: self._choose(node, LATENCIES)),
-            "above": ("above", lambda node: self._read_number(node, 0, 1)),
-            "above_ms": ("above_ms", lambda node: self._read_number(node, 0, 1e9)),
-            "limit": ("limit", lambda node: self._read_number(node, 0.000001, 1e12)),
-            "period": ("period", lambda node: self._choose(node, PERIODS)),
-            "of": ("of", lambda node: self._choose(node, VERSIONS)),
-            "measures": ("measures", self._read_measures),
-            "on": ("on", lambda node: self._read_name(node, kind, also=(INPUT_LENGTH,))),
-        }
-        return {
-            name: read(fields[key]) for key, (name, read) in readers.items() if key in fields
-        } | ({} if "measures" in fields or kind != "regression" else self._choose_measures(fields))
-
-    def _choose_measures(self, fields: Fields) -> dict[str, tuple[str, ...]]:
-        # Guards know no release, no provider and no operation: they are asked where they can be.
-        named = [self.page.read_text(node) for node in self._list_names(fields)]
-        asked = all(is_known(name, CHECKS) for name in named)
-        return {"measures": _DEFAULT_MEASURES if asked else _DEFAULT_MEASURES[:-1]}
-
-    def _list_names(self, fields: Fields) -> list[Node]:
-        named = [fields["of"]] if "of" in fields else []
-        if "by" in fields:
-            named += self._list(fields["by"])
-        if "where" in fields:
-            named += [key for key, _ in self.page.read_pairs(fields["where"], None)]
-        return named
-
-    def _read_where(self, kind: str, fields: Fields) -> tuple[tuple[str, tuple[str, ...]], ...]:
-        if "where" not in fields:
-            return ()
-        found = []
-        for key, value in self.page.read_pairs(fields["where"], None):
-            values = tuple(self.page.read_texts(value))
-            if not 1 <= len(values) <= _MOST_VALUES:
-                raise self.page.refuse(key, f"give it 1 to {_MOST_VALUES} values")
-            found.append((self._read_name(key, kind), values))
-        return tuple(found)
-
-    def _read_names(self, node: Node, kind: str) -> tuple[str, ...]:
-        names = tuple(self._read_name(one, kind) for one in self._list(node))
-        if len(set(names)) != len(names) or len(names) > _MOST_BY:
-            raise self.page.refuse(node, f"name at most {_MOST_BY}, each once")
-        return names
-
-    def _read_name(self, node: Node, kind: str, also: Sequence[str] = ()) -> str:
-        name = self.page.read_text(node)
-        columns = KINDS[kind].columns
-        if name not in also and not is_known(name, columns):
-            allowed = ", ".join((*also, *columns, f"{SEGMENT}KEY"))
-            raise self.page.refuse(node, f"use {allowed}")
-        return name
-
-    def _read_measures(self, node: Node) -> tuple[str, ...]:
-        found = []
-        for one in self._list(node):
-            name = self.page.read_text(one)
-            prefix, colon, rest = name.partition(":")
-            if name not in MEASURES and not (f"{prefix}{colon}" in _PREFIXES and rest):
-                allowed = ", ".join((*MEASURES, f"{GUARD_MEASURE}NAME", f"{SCORE_MEASURE}NAME"))
-                raise self.page.refuse(one, f"use {allowed}")
-            found.append(name)
-        if not found or len(set(found)) != len(found):
-            raise self.page.refuse(node, "name one or several measures, each once")
-        return tuple(found)
-
-    def _check(self, rule: Rule, node: Node, fields: Fields) -> None:
-        """What must hold of several keys together."""
-        if rule.kind == "budget" and "limit" not in fields:
-            raise self.page.refuse(node, "a budget has a `limit` in dollars")
-        if rule.kind == "volume" and rule.direction != "up" and rule.min_calls < 10:
-            raise self.page.refuse(
-                fields["min_calls"], "write 10 or more: of fewer calls none is missed"
-            )
-        if rule.kind != "regression":
-            return
-        for name in self._list_names(fields):
-            for measure in rule.measures:
-                columns = _columns_of(measure)
-                if columns is not None and not is_known(self.page.read_text(name), columns):
-                    cure = f"{measure} is not counted by this: leave one of them out"
-                    raise self.page.refuse(name, cure)
-
-    def _choose(self, node: Node, offered: Sequence[str]) -> str:
-        word = self.page.read_text(node)
-        if word not in offered:
-            raise self.page.refuse(node, f"use one of {', '.join(offered)}")
-        return word
-
-    def _list(self, node: Node) -> list[Node]:
-        return [node] if isinstance(node.value, str) else self.page.read_list(node)
-
-    def _read_hours(self, node: Node) -> int:
-        seconds = self._read_span(node, _MOST_WINDOW_S)
-        if seconds < 3600 or seconds % 3600:
-            raise self.page.refuse(node, "write whole hours: 1h, 6h, 1d")
-        return seconds // 3600
-
-    def _read_span(self, node: Node, most_s: int) -> int:
-        found = _SPAN.fullmatch(self.page.read_text(node))
-        seconds = int(found[1]) * _UNITS_S[found[2]] if found else 0
-        if not 0 < seconds <= most_s:
-            raise self.page.refuse(node, f"write a span of time up to {most_s // 86_400}d: 30m, 2h")
-        return seconds
-
-    def _read_number(self, node: Node, least: float, most: float) -> float:
-        try:
-            number = float(self.page.read_text(node))
-        except ValueError:
-            number = math.nan
-        if not least <= number <= most:
-            raise self.page.refuse(node, f"write a number from {least:g} to {most:g}")
-        return number
+def _read_rest(page: AlertPage, fields: Fields, file: AlertFile) -> AlertFile:
+    if "every" in fields:
+        every_s = page.read_span(fields["every"], _MOST_EVERY_S, _LEAST_EVERY_S)
+        file = replace(file, every_s=every_s)
+    if "page" in fields:
+        address = page.read_text(fields["page"]).rstrip("/")
+        parts = urlsplit(address)
+        if parts.scheme not in ("http", "https") or not parts.netloc or parts.query:
+            raise page.refuse(fields["page"], "write it like https://watchpost.example.com")
+        file = replace(file, page=address)
+    return file
 
 
-_PREFIXES = (GUARD_MEASURE, SCORE_MEASURE)
+def _read_silences(page: AlertPage, fields: Fields, rules: Sequence[Rule]) -> tuple[Silence, ...]:
+    if "silences" not in fields:
+        return ()
+    nodes = page.read_list(fields["silences"])
+    if len(nodes) > _MOST_SILENCES:
+        raise page.refuse(fields["silences"], f"write at most {_MOST_SILENCES} silences")
+    return tuple(_read_silence(page, node, rules) for node in nodes)
 
 
-def _columns_of(measure: str) -> Mapping[str, str] | None:
-    """What a measure that does not come from calls is counted by; None for the others."""
-    if measure == "refusals" or measure.startswith(GUARD_MEASURE):
-        return CHECKS
-    return SCORES if measure.startswith(SCORE_MEASURE) else None
+def _read_silence(page: AlertPage, node: Node, rules: Sequence[Rule]) -> Silence:
+    fields = page.read_fields(node, ("rule", "where", "from", "until", "reason"))
+    if "until" not in fields:
+        raise page.refuse(node, "a silence ends: say `until`")
+    begins = page.read_moment(fields["from"]) if "from" in fields else 0
+    ends = page.read_moment(fields["until"])
+    if ends <= begins:
+        raise page.refuse(fields["until"], "let it end after it begins")
+    rule = (
+        page.read_choice(fields["rule"], [rule.name for rule in rules]) if "rule" in fields else ""
+    )
+    series = []
+    for key, value in page.read_pairs(fields["where"], None) if "where" in fields else ():
+        if not any(is_known(key.value, columns) for columns in (CALLS, CHECKS)):
+            allowed = ", ".join((*dict.fromkeys((*CALLS, *CHECKS)), f"{SEGMENT}KEY"))
+            raise page.refuse(key, f"use {allowed}")
+        series.append((key.value, page.read_text(value)))
+    reason = page.read_text(fields["reason"]) if "reason" in fields else ""
+    return Silence(rule, begins, ends, tuple(series), reason)

@@ -39,6 +39,7 @@ class Silence:
     begins: int
     ends: int
     series: tuple[tuple[str, str], ...] = ()
+    reason: str = ""
 
     def covers(self, rule: Rule, finding: Finding, now: int) -> bool:
         """Whether the finding is silent now."""
