@@ -11,7 +11,13 @@ from typing import Any
 
 from watchpost_collector.alerts.compiling import compile_rule
 from watchpost_collector.alerts.examples import find_examples
-from watchpost_collector.alerts.finding import Episode, Finding, find_episodes, read_findings
+from watchpost_collector.alerts.finding import (
+    Episode,
+    Finding,
+    find_episodes,
+    group_findings,
+    read_findings,
+)
 from watchpost_collector.alerts.rule import Rule
 from watchpost_collector.alerts.statement import HOUR_S
 
@@ -42,21 +48,20 @@ class Outcome:
     series: int
 
 
-def check_rule(rule: Rule, ask: Ask, now: int) -> Outcome:
-    """The rule at `now`, seconds since 1970: the last whole hour, and the one that is running."""
+def evaluate_rule(rule: Rule, ask: Ask, now: int) -> list[Finding]:
+    """Findings at `now`, seconds since 1970: of the last whole hour, and of the one that runs."""
     statement = compile_rule(rule)
     times = sorted({now // HOUR_S * HOUR_S, now})
-    findings = read_findings(rule, ask(statement.sql, statement.bind(times)))
-    fired: dict[tuple[object, ...], dict[str, Finding]] = {}
-    for finding in findings:
-        if finding.fires:
-            # The later moment says more of the same.
-            fired.setdefault(finding.key, {})[finding.measure] = finding
-    alerts = []
-    for place, found in enumerate(fired.values()):
-        first = next(iter(found.values()))
-        traces = _ask_examples(rule, first, ask) if place < _MOST_EXAMPLES else ()
-        alerts.append(Alert(tuple(found.values()), traces))
+    return read_findings(rule, ask(statement.sql, statement.bind(times)))
+
+
+def check_rule(rule: Rule, ask: Ask, now: int) -> Outcome:
+    """What the rule says at `now`, with examples of what it fires for."""
+    findings = evaluate_rule(rule, ask, now)
+    alerts = [
+        Alert(found, ask_examples(rule, found[0], ask) if place < _MOST_EXAMPLES else ())
+        for place, found in enumerate(group_findings(findings).values())
+    ]
     return Outcome(rule, tuple(alerts), len({finding.key[0] for finding in findings}))
 
 
@@ -73,7 +78,8 @@ def replay_rule(rule: Rule, ask: Ask, since: int, until: int, step_s: int) -> li
     return find_episodes(findings, step_s, rule.hold_s)
 
 
-def _ask_examples(rule: Rule, finding: Finding, ask: Ask) -> tuple[str, ...]:
+def ask_examples(rule: Rule, finding: Finding, ask: Ask) -> tuple[str, ...]:
+    """Ids of a few traces behind a finding; () where none can show it."""
     question = find_examples(rule, finding)
     rows = ask(question.sql, question.bound) if question is not None else ()
     return tuple(str(row["trace_id"]) for row in rows)

@@ -17,6 +17,9 @@ _DOLLARS = ("cost",)
 _SHARES = ("errors", "refusals", "error_rate", "guard_rate", "refusal_rate", "guard:")
 _MILLISECONDS = ("latency", "first_token", "p50", "p95")
 
+# What an alert of a rule is remembered by: the series, and of a version which and against which.
+Key = tuple[tuple[str, ...], str, str]
+
 
 @dataclass(frozen=True, slots=True)
 class Finding:
@@ -37,7 +40,7 @@ class Finding:
     since: int
 
     @property
-    def key(self) -> tuple[tuple[str, ...], str, str]:
+    def key(self) -> Key:
         """What makes two findings one alert: the series and, of a version, which."""
         of_version = bool(self.against)
         subject = (self.subject, self.against) if of_version else ("", "")
@@ -77,9 +80,19 @@ def read_findings(rule: Rule, rows: Iterable[Mapping[str, Any]]) -> list[Finding
     ]
 
 
+def group_findings(findings: Iterable[Finding]) -> dict[Key, tuple[Finding, ...]]:
+    """What fires, alert by alert: of each measure the latest finding."""
+    fired: dict[Key, dict[str, Finding]] = {}
+    for finding in findings:
+        if finding.fires:
+            # The later moment says more of the same.
+            fired.setdefault(finding.key, {})[finding.measure] = finding
+    return {key: tuple(found.values()) for key, found in fired.items()}
+
+
 def find_episodes(findings: Sequence[Finding], step_s: int, hold_s: int = 0) -> list[Episode]:
     """Stretches of moments, at most two steps apart, in which findings fire; `hold_s` or longer."""
-    open_ones: dict[tuple[object, ...], list[Finding]] = {}
+    open_ones: dict[Key, list[Finding]] = {}
     stretches: list[list[Finding]] = []
     for finding in sorted((f for f in findings if f.fires), key=lambda f: (f.at, f.measure)):
         current = open_ones.get(finding.key)
