@@ -44,7 +44,7 @@ class Doubt:
 
 @dataclass(frozen=True, slots=True)
 class _Known:
-    """A context and a row of states for each token of each of its documents."""
+    """A context and, in half the bits, a row of states for each token of its documents."""
 
     source: Source
     states: "tuple[NDArray[numpy.float16], ...]"
@@ -154,13 +154,13 @@ def join_logits(logits: Sequence[float]) -> float:
 
 
 def _gather(
-    states: "Sequence[NDArray[numpy.float16]]", seen: Sequence[tuple[int, int]]
+    states: "Sequence[NDArray[numpy.float32]]", seen: Sequence[tuple[int, int]]
 ) -> "NDArray[numpy.float16]":
     import numpy
 
     if not seen:
         return numpy.zeros((0, 0), dtype=numpy.float16)
-    return numpy.stack([states[window][row] for window, row in seen])
+    return numpy.stack([states[window][row] for window, row in seen]).astype(numpy.float16)
 
 
 def _weigh(known: _Known) -> int:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
 REMEMBERED_READINGS = 256
-# Of the states below the heads, so many bytes are remembered: about 300 windows of 128 tokens.
+# Of the states below the heads, so many bytes are remembered: about 160 windows of 128 tokens.
 REMEMBERED_STATES = 32 << 20
 # Windows that go through the encoder together: more gain nothing on a few cores.
 _BATCH = 8
@@ -47,10 +47,10 @@ class Reading:
 
 @dataclass(frozen=True, slots=True)
 class SeenWindow:
-    """One window with the frozen layers' output for it: a row of 16-bit floats for each token."""
+    """One window with the frozen layers' output for it: a row of floats for each token."""
 
     window: Window
-    states: "NDArray[numpy.float16]"
+    states: "NDArray[numpy.float32]"
 
 
 class Reader:
@@ -189,8 +189,8 @@ def _run(
         mask[row, : len(window.ids)] = 1
     answer: Any = session.run(["logits", "states"], {"input_ids": ids, "attention_mask": mask})
     for window, logits, states in zip(windows, answer[0].tolist(), answer[1], strict=True):
-        kept = states[: len(window.ids)].astype(numpy.float16)
-        yield SeenWindow(window, kept), tuple(logits)
+        # A copy, or one short window would keep its whole batch alive.
+        yield SeenWindow(window, states[: len(window.ids)].copy()), tuple(logits)
 
 
 def _digest(text: str) -> bytes:

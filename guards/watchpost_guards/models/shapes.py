@@ -58,13 +58,17 @@ def is_same_word(text: str, before: Place, place: Place) -> bool:
 def _join_words(text: str, places: Sequence[Place]) -> list[Place]:
     """For each token the word it is in."""
     words: list[Place] = []
-    begin = 0
-    for number, place in enumerate(places):
-        if number == 0 or not is_same_word(text, places[number - 1], place):
-            begin = number
-        words.append((places[begin][0], place[1]))
-        words[begin:number] = [words[number]] * (number - begin)
-    return words
+    parts = 0
+    start = end = 0
+    for place in places:
+        if parts and not is_same_word(text, (start, end), place):
+            words += [(start, end)] * parts
+            parts = 0
+        if not parts:
+            start = place[0]
+        end = place[1]
+        parts += 1
+    return words + [(start, end)] * parts
 
 
 def _find_gap(text: str, reached: int, start: int) -> int:

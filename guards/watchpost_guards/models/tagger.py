@@ -125,8 +125,7 @@ class Tagger:
 
         session = self._load()
         shapes = numpy.array([describe(text, seen.window.places)], dtype=numpy.int64)
-        states = seen.states[None].astype(numpy.float32)
-        answer: Any = session.run(["tags"], {"states": states, "shapes": shapes})[0]
+        answer: Any = session.run(["tags"], {"states": seen.states[None], "shapes": shapes})[0]
         return numpy.asarray(answer[0], dtype=numpy.float32)
 
     def _load(self) -> "InferenceSession":

@@ -85,7 +85,7 @@ class OneWordReader:
         seen = [text[start:end][:1].isupper() for start, end in places]
         states = numpy.array([[0, 0], *([1, 0] if up else [0, 1] for up in seen), [0, 0]])
         window = Window((0,) * (len(places) + 2), (ends[0], *places, ends[1]))
-        return SeenWindow(window, states.astype(numpy.float16))
+        return SeenWindow(window, states.astype(numpy.float32))
 
 
 def write_tagger(folder: Path) -> Path:
