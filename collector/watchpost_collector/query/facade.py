@@ -14,7 +14,7 @@ import json
 import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from email.parser import BytesParser
 from email.policy import HTTP
 from urllib.parse import parse_qsl
@@ -25,6 +25,7 @@ from watchpost.serving.asgi import read_body
 from watchpost.serving.keys import Keys
 from watchpost.serving.origin import Receive, Scope, Send
 from watchpost_collector.query.gate import MAXIMUM_QUERY_BYTES
+from watchpost_collector.query.native import frame_blocks
 from watchpost_collector.query.reader import Answer, Reader
 from watchpost_collector.query.session import DATABASE, QueryFailed, Refused
 
@@ -105,18 +106,29 @@ class Facade:
         request = await _read_request(scope, receive)
         sql, parameters = _read_question(request)
         fmt = request.headers.get("x-clickhouse-format") or request.fields.get("default_format")
-        answer = await self._ask(sql, fmt, parameters)
+        revision = _read_revision(request.fields)
+        answer = await self._ask(sql, fmt, parameters, revision)
         return 200, _describe(answer, request, started), answer.body
 
-    async def _ask(self, sql: str, fmt: str | None, parameters: dict[str, str]) -> Answer:
+    async def _ask(
+        self, sql: str, fmt: str | None, parameters: dict[str, str], revision: int
+    ) -> Answer:
         if self._asked >= _WAITING:
             raise Full("too many questions are waiting", retry_after_s=1)
         self._asked += 1
         try:
             loop = asyncio.get_running_loop()
-            return await loop.run_in_executor(self._threads, self._reader.ask, sql, fmt, parameters)
+            return await loop.run_in_executor(
+                self._threads, self._read, sql, fmt, parameters, revision
+            )
         finally:
             self._asked -= 1
+
+    def _read(self, sql: str, fmt: str | None, parameters: dict[str, str], revision: int) -> Answer:
+        answer = self._reader.ask(sql, fmt, parameters)
+        if answer.fmt != "Native":
+            return answer
+        return replace(answer, body=frame_blocks(answer.body, revision))
 
     def close(self) -> None:
         """Take no more questions; those being answered end by themselves."""
@@ -188,6 +200,12 @@ def _read_question(request: _Request) -> tuple[str, dict[str, str]]:
         if name.startswith("param_")
     }
     return sql, parameters
+
+
+def _read_revision(fields: Mapping[str, str]) -> int:
+    """Which protocol the client speaks; 0 for the one of a client that does not say."""
+    told = fields.get("client_protocol_version", "")
+    return int(told) if told.isascii() and told.isdigit() and len(told) < 10 else 0
 
 
 def _describe(answer: Answer, request: _Request, started: float) -> dict[str, str]:
