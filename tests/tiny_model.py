@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
 
-from watchpost_guards.models.bundle import GRAPH, TOKENIZER
+from watchpost_guards.models.bundle import FILES, FORMAT, TOKENIZER
 from watchpost_guards.models.folder import MANIFEST
-from watchpost_guards.train.graph import export_graph
+from watchpost_guards.train.graph import export_graphs
 
 SIZE, INNER = 16, 32
 COLUMNS = {
@@ -32,7 +32,7 @@ def make_model(folder: Path, *, width: int = 16, threshold: float = 0.5) -> Path
     tokenizer.normalizer = normalizers.Lowercase()
     tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
     tokenizer.save(str(folder / TOKENIZER))
-    export_graph(_make_weights(vocabulary), 2, 1, folder / GRAPH)
+    export_graphs(_make_weights(vocabulary), 2, 1, folder)
     heads = {
         name: {
             "labels": list(columns),
@@ -42,16 +42,13 @@ def make_model(folder: Path, *, width: int = 16, threshold: float = 0.5) -> Path
         }
         for name, columns in COLUMNS.items()
     }
-    write_manifest(folder, {"format": 1, "width": width, "heads": heads})
+    write_manifest(folder, {"format": FORMAT, "width": width, "heads": heads})
     return folder
 
 
 def write_manifest(folder: Path, manifest: dict[str, object]) -> None:
     """The manifest, with the digests of the files that lie beside it."""
-    digests = {
-        name: hashlib.sha256((folder / name).read_bytes()).hexdigest()
-        for name in (GRAPH, TOKENIZER)
-    }
+    digests = {name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in FILES}
     (folder / MANIFEST).write_text(json.dumps({**manifest, "digests": digests}))
 
 

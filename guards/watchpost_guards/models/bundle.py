@@ -1,8 +1,10 @@
-"""A trained model on disk: a graph, a tokenizer, and what its outputs mean.
+"""A trained model on disk: two graphs, a tokenizer, and what the second graph's outputs mean.
 
-Three files in one folder, written by `watchpost_guards.train` and read here. The manifest names the
-digest of the other two, so that a revision can be told without reading them and a mixed-up folder
-is refused. It does not know what a verdict is.
+The first graph, the frozen layers, says of each token in which state it is; the second makes of a
+window's states what the heads say. Whoever needs states alone is spared the second. The files lie
+in one folder, written by `watchpost_guards.train` and read here. The manifest names the digests of
+the others, so that a revision can be told without reading them and a mixed-up folder is refused. It
+does not know what a verdict is.
 """
 
 from collections.abc import Mapping
@@ -13,13 +15,14 @@ from typing import Any
 
 from watchpost_guards.models.folder import ModelFolder
 
-GRAPH, TOKENIZER = "model.onnx", "tokenizer.json"
-FORMAT = 1
+STATES_GRAPH, HEADS_GRAPH, TOKENIZER = "states.onnx", "heads.onnx", "tokenizer.json"
+FILES = (STATES_GRAPH, HEADS_GRAPH, TOKENIZER)
+FORMAT = 2
 
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """One question the model answers: its columns in the graph's output and their calibration.
+    """One question the model answers: its columns in `logits` and their calibration.
 
     A column's logit becomes a probability as `sigmoid(scale * logit + shift)`, fitted on held-out
     text. The first label decides whether the text trips at `threshold`; the others say of what
@@ -77,5 +80,5 @@ def _read_manifest(manifest: Any) -> tuple[dict[str, Head], int, dict[str, str]]
             raise ValueError("a head's labels and calibration differ in number")
         heads[name] = Head(name, first, labels, scale, shift, float(given["threshold"]))
         first += len(labels)
-    digests = {name: str(manifest["digests"][name]) for name in (GRAPH, TOKENIZER)}
+    digests = {name: str(manifest["digests"][name]) for name in FILES}
     return heads, int(manifest["width"]), digests

@@ -2,28 +2,34 @@
 
 The first guard to ask pays; the others of the same check wait for that reading or find it among
 the last ones, kept under a digest of the text so that no text is. Who builds on the frozen layers
-gets their output beside it. It does not know what a head's numbers lead to.
+gets their states, and only who asks for the heads pays for the layers above. It does not know what
+a head's numbers lead to.
 """
 
 import hashlib
 import threading
-from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future
 from dataclasses import dataclass
 from functools import cache
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from watchpost_guards.models.bundle import GRAPH, TOKENIZER, Bundle, Head, open_bundle
+from watchpost_guards.models.bundle import (
+    HEADS_GRAPH,
+    STATES_GRAPH,
+    TOKENIZER,
+    Bundle,
+    Head,
+    open_bundle,
+)
+from watchpost_guards.models.remembered import Remembered
 from watchpost_guards.models.session import open_session
 from watchpost_guards.models.windows import Window, see
 
 if TYPE_CHECKING:
     import numpy
     from numpy.typing import NDArray
-    from onnxruntime import InferenceSession
     from tokenizers import Tokenizer
 
 REMEMBERED_READINGS = 256
@@ -54,24 +60,27 @@ class SeenWindow:
 
 
 class Reader:
-    """A loaded model and its last readings. Loads on `warm` or at the first text; thread-safe."""
+    """A loaded model and its last readings. Loads what it needs when it is asked; thread-safe."""
 
     def __init__(self, bundle: Bundle) -> None:
         self.bundle = bundle
         self._loading = threading.Lock()
-        self._loaded: tuple[Tokenizer, InferenceSession] | None = None
-        self._readings: OrderedDict[bytes, Future[Reading]] = OrderedDict()
-        self._states: OrderedDict[bytes, tuple[SeenWindow, ...]] = OrderedDict()
-        self._held = 0
-        self._lock = threading.Lock()
-        self._wrap: Callable[[Any], Any] | None = None
+        self._tokenizer: Tokenizer | None = None
+        self._sessions: dict[str, Any] = {}
+        self._wrap: Callable[[Any, str], Any] | None = None
+        self._readings: Remembered[Reading] = Remembered(
+            REMEMBERED_READINGS, REMEMBERED_READINGS, lambda _: 1
+        )
+        self._states: Remembered[tuple[SeenWindow, ...] | None] = Remembered(
+            REMEMBERED_READINGS, REMEMBERED_STATES, _weigh
+        )
 
     def head(self, name: str) -> Head | None:
         """One of the model's heads, None when it has none of that name."""
         return self.bundle.heads.get(name)
 
-    def run_through(self, wrap: Callable[[Any], Any]) -> None:
-        """Have `wrap(session)` run what the session would: batches of several callers, say.
+    def run_through(self, wrap: Callable[[Any, str], Any]) -> None:
+        """Have `wrap(session, graph)` run what the session would: batches of several callers, say.
 
         Before the first reading. What it returns has the session's `run`.
         """
@@ -83,83 +92,58 @@ class Reader:
 
     def read(self, text: str) -> Reading:
         """Read a text, or give the reading another guard asked for. Raises what loading raises."""
-        key = _digest(text)
-        with self._lock:
-            pending = self._readings.get(key)
-            is_mine = pending is None
-            if pending is None:
-                pending = self._readings[key] = Future()
-                if len(self._readings) > REMEMBERED_READINGS:
-                    self._readings.popitem(last=False)
-            else:
-                self._readings.move_to_end(key)
-        if is_mine:
-            try:
-                pending.set_result(self._read(key, text))
-                return pending.result()
-            except BaseException as error:
-                with self._lock:
-                    self._readings.pop(key, None)
-                pending.set_exception(error)
-                raise
-        try:
-            return pending.result()
-        except Exception:
-            # Whoever read it may have had less time than this caller has.
-            return self.read(text)
+        return self._readings.ask(_digest(text), lambda: self._read(text))
 
     def read_states(self, text: str) -> Iterator[SeenWindow]:
         """Every window of a text with its tokens' places and their states, in order.
 
-        What `read` saw of the text is given again where it is still held; a text whose states are
-        more than what is held is read window by window anew. Raises what loading raises.
+        A text whose states are more than what is remembered is read window by window, each time
+        anew. Raises what loading raises.
         """
-        self.read(text)
-        with self._lock:
-            held = self._states.get(_digest(text))
-        if held is not None:
-            yield from held
-        else:
-            for seen, _ in self._see(text):
-                yield seen
+        held = self._states.ask(_digest(text), lambda: self._hold(text))
+        yield from self._see(text) if held is None else held
 
-    def _read(self, key: bytes, text: str) -> Reading:
-        places, logits = [], []
-        kept: list[SeenWindow] | None = []
-        size = 0
-        for seen, row in self._see(text):
-            places.append((seen.window.start, seen.window.end))
-            logits.append(row)
-            size += seen.states.nbytes
-            if kept is not None and size <= REMEMBERED_STATES:
-                kept.append(seen)
-            else:
-                kept = None
-        if kept is not None:
-            self._hold(key, tuple(kept), size)
+    def _read(self, text: str) -> Reading:
+        places: list[tuple[int, int]] = []
+        logits: list[tuple[float, ...]] = []
+        seen = self.read_states(text)
+        while batch := list(islice(seen, _BATCH)):
+            places += [(one.window.start, one.window.end) for one in batch]
+            logits += _ask_heads(self._open(HEADS_GRAPH), batch)
         return Reading(tuple(places), tuple(logits))
 
-    def _hold(self, key: bytes, states: tuple[SeenWindow, ...], size: int) -> None:
-        with self._lock:
-            if key not in self._states:
-                self._states[key] = states
-                self._held += size
-            while self._held > REMEMBERED_STATES or len(self._states) > REMEMBERED_READINGS:
-                _, dropped = self._states.popitem(last=False)
-                self._held -= sum(seen.states.nbytes for seen in dropped)
+    def _hold(self, text: str) -> tuple[SeenWindow, ...] | None:
+        """A text's windows; None as soon as they are too many to be remembered."""
+        held: list[SeenWindow] = []
+        size = 0
+        for seen in self._see(text):
+            held.append(seen)
+            size += seen.states.nbytes
+            if size > REMEMBERED_STATES:
+                return None
+        return tuple(held)
 
-    def _see(self, text: str) -> Iterator[tuple[SeenWindow, tuple[float, ...]]]:
-        tokenizer, session = self._load()
-        windows = see(tokenizer, text, self.bundle.width)
+    def _see(self, text: str) -> Iterator[SeenWindow]:
+        session = self._open(STATES_GRAPH)
+        windows = see(self._open_tokenizer(), text, self.bundle.width)
         while batch := list(islice(windows, _BATCH)):
-            yield from _run(session, batch)
+            yield from _ask_states(session, batch)
 
-    def _load(self) -> "tuple[Tokenizer, InferenceSession]":
+    def _open(self, graph: str) -> Any:
         with self._loading:
-            if self._loaded is None:
-                tokenizer, session = _load(self.bundle)
-                self._loaded = tokenizer, self._wrap(session) if self._wrap else session
-            return self._loaded
+            if graph not in self._sessions:
+                session = open_session(self.bundle.read_file(graph))
+                self._sessions[graph] = self._wrap(session, graph) if self._wrap else session
+            return self._sessions[graph]
+
+    def _open_tokenizer(self) -> "Tokenizer":
+        # Heavy to import, and only wanted once a text is judged.
+        from tokenizers import Tokenizer
+
+        with self._loading:
+            if self._tokenizer is None:
+                self._tokenizer = Tokenizer.from_buffer(self.bundle.read_file(TOKENIZER))
+            return self._tokenizer
 
 
 @cache
@@ -168,29 +152,41 @@ def share_reader(folder: Path) -> Reader:
     return Reader(open_bundle(folder))
 
 
-def _load(bundle: Bundle) -> "tuple[Tokenizer, InferenceSession]":
-    # Heavy to import, and only wanted once a text is judged.
-    from tokenizers import Tokenizer
-
-    session = open_session(bundle.read_file(GRAPH))
-    return Tokenizer.from_buffer(bundle.read_file(TOKENIZER)), session
-
-
-def _run(
-    session: "InferenceSession", windows: Sequence[Window]
-) -> Iterator[tuple[SeenWindow, tuple[float, ...]]]:
+def _ask_states(session: Any, windows: Sequence[Window]) -> Iterator[SeenWindow]:
     import numpy
 
-    longest = max(len(window.ids) for window in windows)
-    ids = numpy.zeros((len(windows), longest), dtype=numpy.int64)
-    mask = numpy.zeros((len(windows), longest), dtype=numpy.int64)
+    mask = _mask([len(window.ids) for window in windows])
+    ids = numpy.zeros_like(mask)
     for row, window in enumerate(windows):
         ids[row, : len(window.ids)] = window.ids
-        mask[row, : len(window.ids)] = 1
-    answer: Any = session.run(["logits", "states"], {"input_ids": ids, "attention_mask": mask})
-    for window, logits, states in zip(windows, answer[0].tolist(), answer[1], strict=True):
+    answer: Any = session.run(["states"], {"input_ids": ids, "attention_mask": mask})[0]
+    for window, states in zip(windows, answer, strict=True):
         # A copy, or one short window would keep its whole batch alive.
-        yield SeenWindow(window, states[: len(window.ids)].copy()), tuple(logits)
+        yield SeenWindow(window, states[: len(window.ids)].copy())
+
+
+def _ask_heads(session: Any, seen: Sequence[SeenWindow]) -> list[tuple[float, ...]]:
+    """One logit a column for each window."""
+    import numpy
+
+    mask = _mask([len(one.states) for one in seen])
+    states = numpy.zeros((*mask.shape, seen[0].states.shape[1]), dtype=numpy.float32)
+    for row, one in enumerate(seen):
+        states[row, : len(one.states)] = one.states
+    answer: Any = session.run(["logits"], {"states": states, "attention_mask": mask})[0]
+    return [tuple(row) for row in answer.tolist()]
+
+
+def _mask(lengths: Sequence[int]) -> "NDArray[numpy.int64]":
+    """A row for each length, as wide as the longest: ones, then zeros."""
+    import numpy
+
+    places = numpy.arange(max(lengths))
+    return (places < numpy.array(lengths)[:, None]).astype(numpy.int64)
+
+
+def _weigh(held: tuple[SeenWindow, ...] | None) -> int:
+    return sum(seen.states.nbytes for seen in held or ())
 
 
 def _digest(text: str) -> bytes:

@@ -25,7 +25,7 @@ def open_embedded(batcher: Batcher) -> tuple[dict[str, Guard], dict[str, str]]:
     """Every guard that is installed and needs nothing else, and why the others are left out."""
     with suppress(ConfigError):  # Without an encoder the guards that need one say so below.
         share_reader(find_folder()).run_through(
-            lambda session: BatchedSession(batcher, session, EMBEDDED)
+            lambda session, graph: BatchedSession(batcher, session, f"{EMBEDDED}/{graph}")
         )
     guards: dict[str, Guard] = {}
     absent: dict[str, str] = {}

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
 from watchpost_guards.harness.measures import measure_auc
-from watchpost_guards.models.bundle import FORMAT, GRAPH, TOKENIZER, open_bundle
+from watchpost_guards.models.bundle import FILES, FORMAT, TOKENIZER, open_bundle
 from watchpost_guards.models.folder import MANIFEST
 from watchpost_guards.models.reader import Reader
 from watchpost_guards.models.windows import WIDTH
@@ -29,7 +29,7 @@ from watchpost_guards.train.card import Cost, Judged, write_card
 from watchpost_guards.train.encoder import Encoder, load_encoder
 from watchpost_guards.train.fitting import Plan, fit
 from watchpost_guards.train.generated import generate
-from watchpost_guards.train.graph import export_graph
+from watchpost_guards.train.graph import export_graphs
 from watchpost_guards.train.natural import read_natural
 from watchpost_guards.train.records import COLUMNS, Example, is_held_out, read_examples
 from watchpost_guards.train.states import compute_states
@@ -136,8 +136,7 @@ def _read_tokenizer(base: Path) -> Tokenizer:
 def _export(course: Course, encoder: Encoder, folder: Path, *, is_plain: bool) -> None:
     _read_tokenizer(course.base).save(str(folder / TOKENIZER))
     weights = {name: held.numpy() for name, held in encoder.state_dict().items()}
-    path = folder / GRAPH
-    export_graph(weights, encoder.heads, course.frozen, path, is_plain=is_plain)
+    export_graphs(weights, encoder.heads, course.frozen, folder, is_plain=is_plain)
     _describe(folder, {})
 
 
@@ -227,10 +226,7 @@ def _describe(folder: Path, calibrations: dict[str, Calibration]) -> None:
             "shift": [round(value, 6) for value in fitted.shift],
             "threshold": fitted.threshold,
         }
-    digests = {
-        name: hashlib.sha256((folder / name).read_bytes()).hexdigest()
-        for name in (GRAPH, TOKENIZER)
-    }
+    digests = {name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in FILES}
     manifest = {"format": FORMAT, "width": WIDTH, "digests": digests, "heads": heads}
     (folder / MANIFEST).write_text(json.dumps(manifest, indent=1) + "\n")
 

@@ -1,6 +1,6 @@
-"""The trained encoder as an ONNX graph with 8-bit weights, as the run time reads it.
+"""The trained encoder as two ONNX graphs with 8-bit weights, as the run time reads them.
 
-Written node by node: the graph is the same whatever exporter a torch release brings, and attention
+Written node by node: they are the same whatever exporter a torch release brings, and attention
 is one node that ONNX Runtime computes fused. Weights of the large products and the word embeddings
 are 8-bit; the heads keep full precision. It knows weights by name as arrays, and neither torch nor
 how they were learned.
@@ -13,9 +13,12 @@ from typing import Any
 
 import numpy
 import onnx
+import onnx.utils
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 from onnxruntime.quantization import QuantType, quantize_dynamic
+
+from watchpost_guards.models.bundle import HEADS_GRAPH, STATES_GRAPH
 
 Weights = Mapping[str, NDArray[numpy.float32]]
 """The encoder's arrays: `words.weight`, `layers.0.mixed.weight` and so on, as torch names them."""
@@ -24,22 +27,29 @@ _OPSET = 20
 _EPSILON = 1e-12
 
 
-def export_graph(
-    weights: Weights, heads: int, frozen: int, path: Path, *, is_plain: bool = False
+def export_graphs(
+    weights: Weights, heads: int, frozen: int, folder: Path, *, is_plain: bool = False
 ) -> None:
     """Write the encoder, with `heads` attention heads a layer, and its columns, quantised.
 
-    The output of the first `frozen` layers is an output of the graph as well, `states`. `is_plain`
-    leaves the weights at full precision.
+    Its first `frozen` layers are a graph of their own, whose output `states` the other takes.
+    `is_plain` leaves the weights at full precision.
     """
     graph = _Graph(weights)
     _write_encoder(graph, heads, frozen)
-    if is_plain:
-        onnx.save(graph.finish(len(weights["bias"])), str(path))
-        return
+    whole = graph.finish(len(weights["bias"]))
+    parts = onnx.utils.Extractor(whole if is_plain else _quantise(graph, whole))
+    for name, inputs, output in (
+        (STATES_GRAPH, ["input_ids", "attention_mask"], "states"),
+        (HEADS_GRAPH, ["states", "attention_mask"], "logits"),
+    ):
+        onnx.save(parts.extract_model(inputs, [output]), str(folder / name))
+
+
+def _quantise(graph: "_Graph", whole: onnx.ModelProto) -> onnx.ModelProto:
     with tempfile.TemporaryDirectory() as folder:
-        plain = Path(folder) / "plain.onnx"
-        onnx.save(graph.finish(len(weights["bias"])), str(plain))
+        plain, path = Path(folder) / "plain.onnx", Path(folder) / "quantised.onnx"
+        onnx.save(whole, str(plain))
         quantize_dynamic(
             str(plain),
             str(path),
@@ -49,6 +59,7 @@ def export_graph(
             extra_options={"DefaultTensorType": TensorProto.FLOAT},
             nodes_to_exclude=[name for name in graph.names if name.startswith("head")],
         )
+        return onnx.load(str(path))
 
 
 class _Graph:
@@ -109,7 +120,7 @@ def _write_encoder(graph: _Graph, heads: int, frozen: int) -> None:
         states = _write_layer(graph, f"layers.{number}", heads, states)
         number += 1
         if number == frozen:
-            graph.add("Identity", "states", states)
+            states = graph.add("Identity", "states", states)
     _write_heads(graph, states)
 
 

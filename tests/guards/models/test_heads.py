@@ -10,7 +10,7 @@ from tiny_model import make_model
 import watchpost
 from watchpost.errors import ConfigError
 from watchpost.screening.guard import Question, Verdict
-from watchpost_guards.models.bundle import GRAPH, open_bundle
+from watchpost_guards.models.bundle import FILES, open_bundle
 from watchpost_guards.models.folder import MANIFEST, SETTING
 from watchpost_guards.models.heads import create_head
 from watchpost_guards.models.reader import Reader, share_reader
@@ -149,10 +149,13 @@ def test_a_head_the_model_lacks_is_refused_when_the_guard_is_made(model: Path) -
         create_head("sarcasm", model)
 
 
-def test_files_that_do_not_belong_together_are_refused(model: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", FILES)
+def test_files_that_do_not_belong_together_are_refused(
+    model: Path, tmp_path: Path, name: str
+) -> None:
     mixed = tmp_path / "mixed"
     shutil.copytree(model, mixed)
-    (mixed / GRAPH).write_bytes((mixed / GRAPH).read_bytes() + b"\0")
+    (mixed / name).write_bytes((mixed / name).read_bytes() + b"\0")
     guard = create_head("unsafe", mixed)
     for _ in range(2):
         with pytest.raises(ConfigError, match="not the one its manifest names"):

@@ -38,7 +38,7 @@ def batcher() -> Iterator[Batcher]:
 
 def test_texts_read_together_are_read_as_each_alone(model: Path, batcher: Batcher) -> None:
     alone, together = Reader(open_bundle(model)), Reader(open_bundle(model))
-    together.run_through(lambda session: BatchedSession(batcher, session, "embedded"))
+    together.run_through(lambda session, graph: BatchedSession(batcher, session, graph))
     with ThreadPoolExecutor(len(TEXTS)) as pool:
         readings = list(pool.map(together.read, TEXTS))
     for text, reading in zip(TEXTS, readings, strict=True):
@@ -57,7 +57,7 @@ def test_a_reading_that_was_too_late_for_one_is_made_again_for_who_has_time(
     model: Path, batcher: Batcher
 ) -> None:
     reader = Reader(open_bundle(model))
-    reader.run_through(lambda session: BatchedSession(batcher, session, "embedded"))
+    reader.run_through(lambda session, graph: BatchedSession(batcher, session, graph))
     reader.warm()
     gate = GatedEngine()
     with ThreadPoolExecutor(3) as pool:

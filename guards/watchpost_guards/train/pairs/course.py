@@ -16,11 +16,11 @@ import torch
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
-from watchpost_guards.models.bundle import TOKENIZER
+from watchpost_guards.models.bundle import STATES_GRAPH, TOKENIZER
 from watchpost_guards.models.comparer import GRAPH, join_logits
 from watchpost_guards.train.calibrating import choose_threshold, fit_platt
 from watchpost_guards.train.encoder import load_encoder
-from watchpost_guards.train.graph import export_graph
+from watchpost_guards.train.graph import export_graphs
 from watchpost_guards.train.pairs.card import Judged, write_card
 from watchpost_guards.train.pairs.export import export_network, write_manifest
 from watchpost_guards.train.pairs.fitting import Plan, Shelf, fit, judge
@@ -127,21 +127,22 @@ def _prepare(course: Course, tell: _Tell) -> _Class:
     lessons = make_lessons(library, examples)
     tell(f"{len(lessons)} answers")
     with tempfile.TemporaryDirectory() as folder:
-        read, size = _open_frozen(course, Path(folder) / GRAPH)
+        read, size = _open_frozen(course, Path(folder))
         states = library.compute(read, size, course.cache, tell)
     return _Class(examples, lessons, Shelf(states, lessons))
 
 
-def _open_frozen(course: Course, path: Path) -> tuple[Read, int]:
+def _open_frozen(course: Course, folder: Path) -> tuple[Read, int]:
     """The frozen layers as the run time has them, in 8 bits."""
     import onnxruntime
 
     encoder = load_encoder(course.base, 1, course.frozen)
     weights = {name: held.numpy() for name, held in encoder.state_dict().items()}
-    export_graph(weights, encoder.heads, course.frozen, path)
+    export_graphs(weights, encoder.heads, course.frozen, folder)
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = course.threads
-    session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    path = str(folder / STATES_GRAPH)
+    session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
 
     def read(ids: Numbers, mask: Numbers) -> NDArray[numpy.float32]:
         given = {"input_ids": ids, "attention_mask": mask}

@@ -17,10 +17,9 @@ from tokenizers import Tokenizer
 
 from watchpost.errors import ConfigError
 from watchpost_guards.harness.spans import SpanFigures
-from watchpost_guards.models.bundle import GRAPH, TOKENIZER, open_bundle
+from watchpost_guards.models.bundle import STATES_GRAPH, TOKENIZER, open_bundle
 from watchpost_guards.models.reader import share_reader
-from watchpost_guards.models.tagger import GRAPH as TAGGER_GRAPH
-from watchpost_guards.models.tagger import Kind, Tagger
+from watchpost_guards.models.tagger import GRAPH, Kind, Tagger
 from watchpost_guards.pii import LEARNED
 from watchpost_guards.train.tagging.card import Figures, write_card
 from watchpost_guards.train.tagging.composing import compose, load_stock
@@ -77,11 +76,11 @@ def run_course(course: Course, tell: Callable[[str], None]) -> None:
     tell(f"{len(learned)} texts to learn from")
     bundle = open_bundle(course.text)
     tokenizer = Tokenizer.from_buffer(bundle.read_file(TOKENIZER))
-    session = onnxruntime.InferenceSession(bundle.read_file(GRAPH), _quiet(course.threads))
+    session = onnxruntime.InferenceSession(bundle.read_file(STATES_GRAPH), _quiet(course.threads))
     windows = read_windows(session, tokenizer, learned, LEARNED, bundle.width)
     tell(f"{len(windows.states)} tokens read")
     network = fit(windows, LEARNED, course.plan, tell)
-    export_network(network, course.out / TAGGER_GRAPH)
+    export_network(network, course.out / GRAPH)
     kinds = tuple(Kind(label, _JOINS, _THRESHOLD, _SCALE) for label in LEARNED)
     write_manifest(course.out, kinds)
     reader = share_reader(course.text)

@@ -62,7 +62,7 @@ def read_windows(
     kinds: Sequence[str],
     width: int,
 ) -> Learned:
-    """Every window of every text. `session` is the encoder's, with the output `states`."""
+    """Every window of every text. `session` is that of the frozen layers."""
     begins = tags_of(kinds)
     ids, shapes, tags = [], [], []
     for passage in passages:
