@@ -24,6 +24,7 @@ from watchpost_collector.spool.writer import Spool
 from watchpost_collector.watched_file import WatchedFile
 
 if TYPE_CHECKING:
+    from watchpost_collector.alerting.running import Alerting
     from watchpost_collector.erasure.application import ErasureApp
     from watchpost_collector.intake.redaction import Redaction
     from watchpost_collector.query.reader import Reader
@@ -36,7 +37,7 @@ class Context:
     """One running collector; `opened_store` is None until the engine is loaded.
 
     `spool` is that of spans, `spools` those of all signals by name. `query_port` is where questions
-    are answered, for clients that know the main port only.
+    are answered, for clients that know the main port only, and `page_url` where people look.
     """
 
     settings: ServerSettings
@@ -54,7 +55,9 @@ class Context:
     erasing: ErasureApp | None = None
     redaction: Redaction | None = None
     screening: Screening | None = None
+    alerting: Alerting | None = None
     query_port: int = 0
+    page_url: str = ""
     started: float = field(default_factory=time.monotonic)
 
     @property

@@ -33,6 +33,7 @@ def take_readings(context: Context, project: str = "") -> Iterator[Reading]:
     yield from _read_redaction(context)
     yield from _read_prices(context, project)
     yield from _read_screening(context, project)
+    yield from _read_alerting(context, project)
     yield from _read_times(context)
     yield from _read_process()
 
@@ -221,6 +222,41 @@ def _read_screening(context: Context, project: str) -> Iterator[Reading]:
     told = "Verdicts of these that failed."
     yield Reading("watchpost_screening_failed", "counter", told, "{verdict}", failed)
     yield _gauge("screening_behind_seconds", "Age of what waits for it.", state.behind_s, "s")
+
+
+def _read_alerting(context: Context, project: str) -> Iterator[Reading]:
+    """Rules that are run and what they tell, where there are any; they are of no one project."""
+    if (alerting := context.alerting) is None or project:
+        return
+    state = alerting.state
+    yield Reading(
+        "watchpost_alerts",
+        "gauge",
+        "Alerts by state; of silenced ones nobody is told.",
+        "{alert}",
+        tuple(Sample(found, {"state": name}) for name, found in state.alerts.items()),
+    )
+    yield Reading(
+        "watchpost_alert_evaluations",
+        "counter",
+        "Evaluations of rules by outcome.",
+        "{evaluation}",
+        tuple(Sample(found, {"outcome": name}) for (name,), found in state.evaluations.items()),
+    )
+    yield Reading(
+        "watchpost_alert_deliveries",
+        "counter",
+        "Messages by channel and fate; each try that failed is one that is retried.",
+        "{message}",
+        tuple(
+            Sample(found, {"channel": channel, "fate": fate})
+            for (channel, fate), found in state.deliveries.items()
+        ),
+    )
+    yield _gauge("alert_rules_failing", "Rules that cannot be evaluated now.", state.failing)
+    yield _gauge("alert_deliveries_waiting", "Messages that wait.", state.waiting)
+    at = state.evaluated_at
+    yield _gauge("alert_evaluated_timestamp_seconds", "When rules were last evaluated.", at, "s")
 
 
 def _read_times(context: Context) -> Iterator[Reading]:

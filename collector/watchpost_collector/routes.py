@@ -17,6 +17,7 @@ from watchpost.scores.feedback import FEEDBACK_PATH
 from watchpost.serving.asgi import RETRY_S, send_json, send_text, wants_page
 from watchpost.serving.exposition import CONTENT_TYPE, render_readings
 from watchpost.serving.origin import App, Receive, Scope, Send
+from watchpost_collector.alerting.application import ALERTS_PREFIX, answer_alerts
 from watchpost_collector.api.application import API_PREFIX, Api
 from watchpost_collector.context import Context
 from watchpost_collector.intake.http_door import OtlpApp
@@ -79,6 +80,8 @@ def build_app(context: Context, otlp: OtlpApp, scores: App, page: App) -> App:
             await _answer_flush(context, scope, send)
         elif path == PRICES_PREFIX or path.startswith(f"{PRICES_PREFIX}/"):
             await answer_prices(context, scope, receive, partial(send_json, send))
+        elif path == ALERTS_PREFIX or path.startswith(f"{ALERTS_PREFIX}/"):
+            await answer_alerts(context, scope, receive, partial(send_json, send))
         elif path.startswith(PROMPTS_PREFIX):
             await prompts(scope, receive, send)
         elif path == FEEDBACK_PATH or (path == SCORES_PATH and scope["method"] in _WRITING):
@@ -167,6 +170,7 @@ async def _answer_status(context: Context, scope: Scope, send: Send) -> None:
         },
         "store": {"state": state.name, "reason": state.reason},
         "redaction": _tell_redaction(context),
+        "alerting": _tell_alerting(context) if grant.scope == "admin" else None,
         "screening": asdict(context.screening.state) if context.screening else None,
         "prices": _tell_prices(context, grant.scope == "admin"),
         "query_port": context.query_port,
@@ -181,6 +185,23 @@ def _tell_redaction(context: Context) -> dict[str, int]:
     if redaction is None:
         return {}
     return {"requests": redaction.requests, "changed": redaction.changed}
+
+
+def _tell_alerting(context: Context) -> dict[str, object] | None:
+    """Alerts, rules that fail and messages, counted; who is told what is at /api/alerts."""
+    if context.alerting is None:
+        return None
+    state = context.alerting.state
+    fates: dict[str, int] = {}
+    for (_, fate), found in state.deliveries.items():
+        fates[fate] = fates.get(fate, 0) + found
+    return {
+        "alerts": dict(state.alerts),
+        "failing": state.failing,
+        "waiting": state.waiting,
+        "deliveries": fates,
+        "evaluated_at": state.evaluated_at,
+    }
 
 
 def _tell_prices(context: Context, in_full: bool) -> dict[str, object]:

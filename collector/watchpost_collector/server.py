@@ -57,6 +57,7 @@ from watchpost_collector.telemetry import choose_way, report_always
 from watchpost_collector.trouble import retell, summarize
 
 if TYPE_CHECKING:
+    from watchpost_collector.alerting.running import Alerting
     from watchpost_collector.erasure.application import ErasureApp
     from watchpost_collector.intake.grpc_door import OtlpGrpc
     from watchpost_collector.intake.redaction import Redaction
@@ -107,6 +108,7 @@ async def serve(
         Listener(configure(OriginGuard(query, hosts, forms=True, links=False))),
     ]
     urls = name_urls(settings, sockets, grpc_place)
+    context.page_url = urls.page
     stop = _catch_signals()
     serving = [
         asyncio.create_task(listener.serve([bound]))
@@ -266,6 +268,8 @@ async def _open_store(context: Context, say: Say) -> None:
     if context.settings.policy_file is not None:
         context.screening = await asyncio.to_thread(_start_screening, context, store)
     context.flusher.start(store)
+    if context.settings.alerts_file is not None:
+        context.alerting = await asyncio.to_thread(_start_alerting, context)
 
 
 def _connect(context: Context) -> Upkeep:
@@ -289,6 +293,14 @@ def _start_screening(context: Context, upkeep: Upkeep) -> Screening:
     upkeep.unscreened = screening.unscreened
     screening.start()
     return screening
+
+
+def _start_alerting(context: Context) -> Alerting:
+    from watchpost_collector.alerting.running import open_alerting
+
+    alerting = open_alerting(context)
+    alerting.start()
+    return alerting
 
 
 def _load_redaction(setting: str) -> Redaction | None:
@@ -338,6 +350,8 @@ def _leave(context: Context, why: str) -> None:
 
 
 async def _close_store(context: Context) -> None:
+    if context.alerting is not None:
+        await asyncio.to_thread(context.alerting.close)
     await asyncio.to_thread(context.flusher.close)
     if context.screening is not None:
         await asyncio.to_thread(context.screening.close)

@@ -21,6 +21,7 @@ ESTIMATE_SETTING = "WATCHPOST_ESTIMATE_TOKENS"
 SEGMENTS_SETTING = "WATCHPOST_SEGMENTS"
 REDACT_SETTING = "WATCHPOST_REDACT"
 POLICY_SETTING = "WATCHPOST_POLICY"
+ALERTS_SETTING = "WATCHPOST_ALERTS"
 CLUSTER_SETTING = "WATCHPOST_CLUSTER"
 TELEMETRY_SETTING = "WATCHPOST_TELEMETRY"
 _OFF = ("0", "false", "no", "off")
@@ -32,7 +33,8 @@ class ServerSettings:
 
     `grpc_port` None: no gRPC. `segments` are the keys of user segments that the rollups keep apart
     (None: those the store was told before). `redact` names guards and YAML files of patterns,
-    `policy_file` says which guards look at what arrived, `cluster` is the server's cluster over
+    `policy_file` says which guards look at what arrived, `alerts_file` which rules are evaluated
+    and whom they tell, `cluster` is the server's cluster over
     whose replicas the tables are made.
     """
 
@@ -49,6 +51,7 @@ class ServerSettings:
     estimate_tokens: bool = True
     redact: str = ""
     policy_file: Path | None = None
+    alerts_file: Path | None = None
     segments: tuple[str, ...] | None = None
     cluster: str = ""
     telemetry: str = "here"
@@ -81,6 +84,12 @@ def default_prices(environ: Mapping[str, str]) -> Path | None:
 def default_policy(environ: Mapping[str, str]) -> Path | None:
     """The policy of what looks at arriving calls: WATCHPOST_POLICY, else none."""
     named = environ.get(POLICY_SETTING)
+    return Path(named).absolute() if named else None
+
+
+def default_alerts(environ: Mapping[str, str]) -> Path | None:
+    """The alert rules that are run: WATCHPOST_ALERTS, else none."""
+    named = environ.get(ALERTS_SETTING)
     return Path(named).absolute() if named else None
 
 

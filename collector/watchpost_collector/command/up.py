@@ -17,6 +17,7 @@ from watchpost.serving.keys import load_keys
 from watchpost_collector.access.issued_keys import KeyFile
 from watchpost_collector.intake.reception import IntakeLimits
 from watchpost_collector.settings import (
+    ALERTS_SETTING,
     CLUSTER_SETTING,
     DATA_SETTING,
     ESTIMATE_SETTING,
@@ -27,6 +28,7 @@ from watchpost_collector.settings import (
     STORE_SETTING,
     TELEMETRY_SETTING,
     ServerSettings,
+    default_alerts,
     default_data,
     default_estimate,
     default_policy,
@@ -62,6 +64,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--redact", metavar="NAMES", help=f"{told} ({REDACT_SETTING})")
     told = "YAML file of guards that look at calls in the background when these have arrived"
     add("--policy", type=Path, metavar="FILE", help=f"{told} ({POLICY_SETTING})")
+    told = "YAML file of alert rules to evaluate, and of whom to tell"
+    add("--alerts", type=Path, metavar="FILE", help=f"{told} ({ALERTS_SETTING})")
     add("--cluster", metavar="NAME", help=f"make the tables on this cluster ({CLUSTER_SETTING})")
     add("--ready-file", type=Path, help="JSON of the URLs when all is up (DATA/ready.json)")
     add("--flush-interval", type=float, default=spool.segment_age_s, help="seconds to a seal")
@@ -97,6 +101,7 @@ def read_settings(given: argparse.Namespace) -> ServerSettings:
         estimate_tokens=not given.no_token_estimates and default_estimate(os.environ),
         redact=given.redact or os.environ.get(REDACT_SETTING, ""),
         policy_file=given.policy.absolute() if given.policy else default_policy(os.environ),
+        alerts_file=given.alerts.absolute() if given.alerts else default_alerts(os.environ),
         cluster=given.cluster or os.environ.get(CLUSTER_SETTING, ""),
         ready_file=(given.ready_file or data / "ready.json").absolute(),
         spool=Limits(
@@ -117,6 +122,7 @@ def run(given: argparse.Namespace) -> int:
     """Run until a signal; ConfigError says what to change."""
     import uvloop
 
+    from watchpost_collector.alerting.running import load_run
     from watchpost_collector.page import build_page
     from watchpost_collector.screening.observing import load_observing
     from watchpost_collector.server import serve
@@ -128,6 +134,8 @@ def run(given: argparse.Namespace) -> int:
         load_own_prices(settings.prices_file)  # what is wrong with it is said before anything runs
     if settings.policy_file is not None:
         load_observing(settings.policy_file)
+    if settings.alerts_file is not None:
+        load_run(settings.alerts_file, os.environ)
     given_keys = load_keys(settings.keys_file, os.environ)
     keys = replace(given_keys, issued=KeyFile(settings.data))
     uvloop.run(serve(settings, keys, _say, build_page))
