@@ -58,7 +58,8 @@ from (
 """
 _STAMP = "toDateTime64('2020-01-01 00:00:00', 6, 'UTC')"
 _USAGE = f"""
-insert into watchpost.usage_closed
+insert into watchpost.usage_closed (* except (
+    retries, context_calls, context_use_sum, context_use_max, crowded_calls))
 select hour, {{project:String}}, {{service:String}}, '', 'prod', 'chat', 'openai', {{model:String}},
     'reply', {{version:String}}, map('plan', 'team'), made,
     least(made, toUInt64(made * {{failing:Float64}} * (0.5 + wave) + 0.5)),

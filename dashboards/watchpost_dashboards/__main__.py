@@ -2,7 +2,8 @@
 
 import sys
 
-from watchpost_dashboards.overview import write_overview
+from watchpost_dashboards.provisioned import write_all
 
 if __name__ == "__main__":
-    sys.stdout.write(f"wrote {write_overview()}\n")
+    for path in write_all():
+        sys.stdout.write(f"wrote {path}\n")

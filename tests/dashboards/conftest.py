@@ -1,101 +1,46 @@
-"""Traffic of a small shop, sent as OTLP over a socket, for panels to show."""
+"""A server of its own with traffic for panels to show, which measures itself every second."""
+
+from __future__ import annotations
 
 import json
-import os
 import time
 import urllib.request
+from collections.abc import Iterator
 
 import pytest
+from dashboard_traffic import HOUR_S, STANDING, Ask, Frame, plan_demo, push_prompt, send_shop
+from running_server import RunningServer
 
-
-def attribute(key: str, value: object) -> dict[str, object]:
-    if isinstance(value, bool):
-        return {"key": key, "value": {"boolValue": value}}
-    if isinstance(value, int):
-        return {"key": key, "value": {"intValue": str(value)}}
-    if isinstance(value, float):
-        return {"key": key, "value": {"doubleValue": value}}
-    return {"key": key, "value": {"stringValue": value}}
-
-
-def attributes(values: dict[str, object]) -> list[dict[str, object]]:
-    return [attribute(key, value) for key, value in values.items()]
-
-
-def call(model: str, version: str, *, failed: bool = False) -> dict[str, object]:
-    """One generation of ours, with two verdicts: one that tripped and one guard that failed."""
-    end = time.time_ns()
-    verdict = {
-        "watchpost.guard.direction": "input",
-        "watchpost.guard.action": "redact",
-        "watchpost.guard.label": "EMAIL_ADDRESS",
-        "watchpost.guard.probability": 1.0,
-        "watchpost.guard.threshold": 0.5,
-        "watchpost.guard.duration_ms": 0.2,
-    }
-    outcomes = (("pii", True, False), ("injection", False, True))
-    values: dict[str, object] = {
-        "gen_ai.operation.name": "chat",
-        "gen_ai.provider.name": "openai",
-        "gen_ai.request.model": model,
-        "gen_ai.prompt.name": "reply",
-        "gen_ai.prompt.version": version,
-        "watchpost.kind": "generation",
-    }
-    if failed:
-        values["error.type"] = "RateLimitError"
-    else:
-        values |= {"gen_ai.usage.input_tokens": 900, "gen_ai.usage.output_tokens": 80}
-    return {
-        "traceId": os.urandom(16).hex(),
-        "spanId": os.urandom(8).hex(),
-        "name": f"chat {model}",
-        "kind": 3,
-        "startTimeUnixNano": str(end - 700_000_000),
-        "endTimeUnixNano": str(end),
-        "attributes": attributes(values),
-        "status": {"code": 2} if failed else {},
-        "events": [
-            {
-                "timeUnixNano": str(end),
-                "name": "watchpost.guard.verdict",
-                "attributes": attributes(
-                    {
-                        **verdict,
-                        "watchpost.guard.name": guard,
-                        "watchpost.guard.tripped": tripped,
-                        "watchpost.guard.failed": broken,
-                    }
-                ),
-            }
-            for guard, tripped, broken in outcomes
-        ],
-    }
+from watchpost_collector.demo.history import relive
+from watchpost_dashboards.macros import View, expand
 
 
 @pytest.fixture(scope="session")
-def shop_traffic(server) -> None:
-    """Six calls: two prompt versions, a failure, a model nobody has a price for."""
-    spans = [
-        call(model, version)
-        for model in ("gpt-4o-mini", "shop-own-model")
-        for version in ("1", "2")
-    ]
-    spans += [call("gpt-4o-mini", "2", failed=True), call("gpt-4o", "2")]
-    resource = {"service.name": "dashboard-shop", "deployment.environment.name": "test"}
-    body = {
-        "resourceSpans": [
-            {
-                "resource": {"attributes": attributes(dict(resource))},
-                "scopeSpans": [{"spans": spans}],
-            }
-        ]
-    }
-    request = urllib.request.Request(
-        f"{server.otlp_url.removesuffix('/v1/traces')}/v1/traces",
-        json.dumps(body).encode(),
-        {"Content-Type": "application/json"},
-    )
-    with urllib.request.urlopen(request, timeout=20) as answer:
-        assert answer.status == 200
-    server.flush()
+def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
+    """A server with the traffic in it."""
+    data = tmp_path_factory.mktemp("dashboards") / "data"
+    with RunningServer(data, "--segments", "plan,topic", "--telemetry-interval", "1") as server:
+        relive(plan_demo(), server.otlp_url, lambda handled: None)
+        for hours_ago in (0, 1, 2, 3, 26, 27):
+            send_shop(server, hours_ago)
+        push_prompt(server)
+        server.flush()
+        yield server
+
+
+@pytest.fixture(scope="session")
+def ask(watched: RunningServer) -> Ask:
+    """Asks as Grafana does, for the last `hours` and what is chosen, at the read-only endpoint."""
+
+    def ask_for(sql: str, hours: float = 1.0, **chosen: list[str]) -> Frame:
+        until = int(time.time()) + 60
+        view = View(until - int(hours * HOUR_S), until, 60, {**STANDING, **chosen})
+        sent = expand(sql, view)
+        assert "$" not in sent
+        url = f"{watched.query_url}/?default_format=JSONCompact"
+        request = urllib.request.Request(url, sent.encode())
+        with urllib.request.urlopen(request, timeout=60) as answer:
+            told = json.load(answer)
+        return Frame({column["name"]: column["type"] for column in told["meta"]}, told["data"])
+
+    return ask_for

@@ -18,6 +18,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from watchpost.errors import CollectorError, ConfigError, WatchpostError
+from watchpost_collector.demo.setting import SEGMENTS
 
 OTLP_PORT = 4318
 GRPC_PORT = 4317
@@ -57,6 +58,7 @@ class OwnServer:
         command += ["--port", str(_free_or_any(OTLP_PORT))]
         command += ["--grpc-port", str(_free_or_any(GRPC_PORT))]
         command += ["--query-port", str(_free_or_any(QUERY_PORT))]
+        command += ["--segments", ",".join(SEGMENTS)]
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
                 [*command, "--ready-file", str(self._ready)],

@@ -60,7 +60,9 @@ select toStartOfDay(h.hour), project, service, service_version, environment, ope
     sum(h.estimated_calls), sum(h.input_tokens), sum(h.output_tokens), sum(h.cache_read_tokens),
     sum(h.cache_write_tokens), sum(h.reasoning_tokens), sum(h.cost), sum(h.duration_ms_sum),
     sumMap(h.error_types), quantilesTimingMergeState(0.5, 0.95)(h.duration_state),
-    quantilesTimingMergeState(0.5, 0.95)(h.ttft_state), {{at:DateTime64(6, 'UTC')}}, true
+    quantilesTimingMergeState(0.5, 0.95)(h.ttft_state),
+    sum(h.retries), sum(h.context_calls), sum(h.context_use_sum), max(h.context_use_max),
+    sum(h.crowded_calls), {{at:DateTime64(6, 'UTC')}}, true
 from watchpost.usage_closed as h
 where not h.whole_day and (h.hour, h.closed) in {_PAIRS}
 group by all

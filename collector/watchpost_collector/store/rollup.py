@@ -269,6 +269,8 @@ select
     sumMapIf(map(toString(g.error_type), toUInt64(g.weight)), g.status = 'error'),
     quantilesTimingState(0.5, 0.95)(log(1 + g.duration_ms) * 1500),
     quantilesTimingStateIf(0.5, 0.95)(log(1 + ifNull(g.ttft_ms, 0)) * 1500, g.ttft_ms is not null),
+    sum(g.retries * g.weight), sumIf(g.weight, g.context_use > 0),
+    sum(g.context_use * g.weight), max(g.context_use), sumIf(g.weight, g.context_use >= 0.8),
     {{closed:DateTime64(6, 'UTC')}}, false
 from counted as g
 group by all

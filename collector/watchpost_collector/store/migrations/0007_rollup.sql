@@ -76,6 +76,10 @@ create table if not exists {database}.usage_closed {on_cluster}
     error_types Map(String, UInt64),
     duration_state AggregateFunction(quantilesTiming(0.5, 0.95), Float64),
     ttft_state AggregateFunction(quantilesTiming(0.5, 0.95), Float64),
+    -- Tries beyond the first; and of calls whose context window is known how many they are, the sum and
+    -- the largest of the shares they used, and how many used 80 % or more.
+    retries UInt64, context_calls UInt64, context_use_sum Float64, context_use_max Float64,
+    crowded_calls UInt64,
     closed DateTime64(6, 'UTC'),
     -- Put together from the hours of a day, of which `hour` is the first.
     whole_day Bool default false
@@ -108,6 +112,9 @@ select
     if(status = 'error', map(toString(g.error_type), calls), map())::Map(String, UInt64) as error_types,
     initializeAggregation('quantilesTimingState(0.5, 0.95)', log(1 + g.duration_ms) * 1500) as duration_state,
     initializeAggregation('quantilesTimingStateIf(0.5, 0.95)', log(1 + ifNull(g.ttft_ms, 0)) * 1500, toUInt8(g.ttft_ms is not null)) as ttft_state,
+    toUInt64(g.retries) * calls as retries, if(g.context_use > 0, calls, 0) as context_calls,
+    g.context_use * calls as context_use_sum, g.context_use as context_use_max,
+    if(g.context_use >= 0.8, calls, 0) as crowded_calls,
     true as by_hour, true as by_day
 from {database}.calls as g final
 where g.counted and toStartOfHour(g.start) in (select hour from {database}.open_hours)

@@ -1,0 +1,77 @@
+"""What traffic would cost on another model: list prices of today, tokens re-counted where the
+tokenizer differs. It knows price rows and the rollups; it counts no tokens itself."""
+
+from watchpost_dashboards.reading import ROLLED
+
+# Models of one family read a text as the same number of tokens, near enough.
+_FAMILIES = (
+    "['claude', 'gemini', 'llama', 'mistral', 'qwen', 'deepseek', 'grok', 'command', 'nova']"
+)
+_FAMILY = (
+    "multiIf(match({0}, 'gpt-5|gpt-4o|gpt-4[.]1|gpt-4[.]5|gpt-oss|chatgpt|(^|/)o[1-9]'), 'o200k',"
+    " match({0}, 'gpt-4|gpt-3'), 'cl100k',"
+    " match({0}, 'mixtral|ministral|codestral|magistral'), 'mistral',"
+    f" arrayFirst(f -> position({{0}}, f) > 0, {_FAMILIES}) != '',"
+    f" arrayFirst(f -> position({{0}}, f) > 0, {_FAMILIES}), {{0}})"
+)
+_TIMES = "if(same OR r.ratio <= 0, 1, r.ratio)"
+_LISTED = "tier = '' AND above = 0 AND input > 0 AND output > 0 AND valid_from <= today()"
+# Providers that are in use here come first.
+CHOICES = f"""SELECT concat(provider, ' ', model) AS candidate FROM watchpost.prices_in_force
+WHERE {_LISTED}
+GROUP BY provider, model
+ORDER BY provider IN (SELECT DISTINCT toString(provider) FROM watchpost.usage_daily) DESC,
+  provider, model
+LIMIT 5000"""  # noqa: S608
+COMPARED = f"""
+WITH traffic AS (
+  SELECT hour AS cell, toString(provider) AS provider, lower(model) AS model,
+    {_FAMILY.format("lower(model)")} AS family, prompt_name, prompt_version,
+    toFloat64(sum(u.calls)) AS n, toFloat64(sum(u.input_tokens)) AS whole_in,
+    toFloat64(sum(u.cache_read_tokens)) AS read, toFloat64(sum(u.cache_write_tokens)) AS written,
+    toFloat64(sum(u.output_tokens)) AS said, toFloat64(sum(u.cost)) AS usd
+  FROM watchpost.usage_rolled AS u
+  WHERE {ROLLED} AND operation != 'embeddings'
+  GROUP BY ALL
+), met AS (
+  SELECT cell, prompt_name, prompt_version, family, sum(t.n) AS n,
+    sum(t.whole_in) / sum(t.n) AS long
+  FROM traffic AS t WHERE prompt_name != '' AND t.whole_in > 0
+  GROUP BY ALL
+), ratios AS (
+  SELECT a.family AS from_family, b.family AS to_family,
+    quantileExactWeighted(0.5)(b.long / a.long, toUInt64(least(a.n, b.n))) AS ratio
+  FROM met AS a JOIN met AS b
+    ON a.cell = b.cell AND a.prompt_name = b.prompt_name AND a.prompt_version = b.prompt_version
+  WHERE a.family != b.family
+  GROUP BY from_family, to_family
+), sums AS (
+  SELECT family, sum(greatest(t.whole_in - t.read - t.written, 0)) AS plain, sum(t.read) AS read,
+    sum(t.written) AS written, sum(t.said) AS said, sum(t.usd) AS usd
+  FROM traffic AS t GROUP BY family
+), candidates AS (
+  SELECT concat(provider, ' ', model) AS candidate, {_FAMILY.format("model")} AS family,
+    argMax((toFloat64(input), toFloat64(output), toFloat64(cache_read), toFloat64(cache_write)),
+      (own, valid_from)) AS rates
+  FROM watchpost.prices_in_force
+  WHERE {_LISTED} AND ((provider, model) IN (SELECT provider, model FROM traffic)
+    OR concat(provider, ' ', model) = ${{other:singlequote}})
+  GROUP BY provider, model
+)
+SELECT candidate, sum(s.usd) AS cost_now,
+  sum((plain * rates.1 + said * rates.2 + s.read * rates.3 + s.written * rates.4) * {_TIMES}) / 1e6
+    AS cost_then,
+  cost_then / nullIf(cost_now, 0) - 1 AS change,
+  sum((plain + s.read + s.written + said) * {_TIMES})
+    / sum(plain + s.read + s.written + said) AS ratio,
+  sumIf(plain + s.read + s.written + said, same OR r.ratio > 0)
+    / sum(plain + s.read + s.written + said) AS known
+FROM (
+  SELECT c.candidate AS candidate, c.family AS to_family, c.rates AS rates, s.family AS from_family,
+    s.plain AS plain, s.read AS read, s.written AS written, s.said AS said, s.usd AS usd,
+    c.family = s.family AS same
+  FROM candidates AS c CROSS JOIN sums AS s
+) AS s
+LEFT JOIN ratios AS r ON r.from_family = s.from_family AND r.to_family = s.to_family
+GROUP BY candidate
+ORDER BY cost_then"""  # noqa: S608
