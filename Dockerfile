@@ -13,7 +13,8 @@ RUN python -m venv /opt/watchpost && /opt/watchpost/bin/pip install --no-cache-d
 
 FROM python:3.12-slim
 RUN useradd --create-home --uid 10001 watchpost \
-    && install -d -o watchpost -m 0700 /var/lib/watchpost
+    && install -d -o watchpost -m 0700 /var/lib/watchpost \
+    && install -d -o watchpost -m 0755 /var/lib/watchpost-alerts
 COPY --from=build /opt/watchpost /opt/watchpost
 ENV PATH=/opt/watchpost/bin:$PATH PYTHONUNBUFFERED=1
 USER watchpost

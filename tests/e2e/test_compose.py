@@ -14,7 +14,10 @@ from pathlib import Path
 
 import pytest
 import yaml
+from grafana_contract import validate
 from running_clickhouse import RunningClickHouse
+
+from watchpost_collector.alerts.rule_file import load_rules
 
 ROOT = Path(__file__).resolve().parents[2]
 COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
@@ -150,6 +153,26 @@ def test_the_collector_starts_as_composed_and_stores_over_http(clickhouse, tmp_p
             assert wait_until(lambda: ask(clickhouse, counted) == "1\t1000\n", 30)
         finally:
             process.terminate()
+
+
+def test_the_alert_rules_are_written_as_composed_where_grafana_looks_for_them(tmp_path) -> None:
+    service = COMPOSE["services"]["alerts"]
+    places = dict(volume.split(":")[:2] for volume in service["volumes"])
+    command = service["command"].replace(places["alerts"], str(tmp_path))
+    command = command.replace("/etc/watchpost/alerts.yaml", str(ROOT / "examples/alerts.yaml"))
+    assert places["./examples/alerts.yaml"] == "/etc/watchpost/alerts.yaml"
+
+    with start(shlex.split(command)) as process:
+        assert process.wait(60) == 0
+
+    [path] = tmp_path.iterdir()
+    written = yaml.safe_load(path.read_text())
+    validate("AlertingFileExport", written)
+    rules = load_rules(ROOT / "examples/alerts.yaml")
+    assert [rule["title"] for rule in written["groups"][0]["rules"]] == [r.name for r in rules]
+    grafana = COMPOSE["services"]["grafana"]
+    assert "alerts:/etc/grafana/provisioning/alerting:ro" in grafana["volumes"]
+    assert grafana["depends_on"]["alerts"]["condition"] == "service_completed_successfully"
 
 
 def test_the_guards_start_as_composed_and_answer_only_with_a_key(tmp_path) -> None:
