@@ -122,6 +122,7 @@ def _check_counters(url: str, key: str) -> Iterator[Finding]:
     yield from _check_start(told, url)
     yield from _check_estimates(told.get("prices", {}).get("estimates"), url)
     yield from _check_screening(told.get("screening"), url)
+    yield from _check_alerting(told.get("alerting"), url)
     used = spool["waiting_bytes"] / max(spool["bound_bytes"], 1)
     what = f"{used:.0%} of the room for waiting spans is used"
     if used > 0.5:
@@ -173,6 +174,23 @@ def _check_screening(state: Mapping[str, Any] | None, url: str) -> Iterator[Find
         yield Finding("wrong", "screening", what, url, cure)
     else:
         yield Finding("ok", "screening", what, url)
+
+
+def _check_alerting(state: Mapping[str, Any] | None, url: str) -> Iterator[Finding]:
+    """Whether the alert rules that are run can be evaluated, and their messages arrive."""
+    if not state:
+        return
+    dropped = state["deliveries"].get("dropped", 0)
+    told = ", ".join(f"{name} {found:,}" for name, found in state["alerts"].items())
+    what = f"{told}; {state['waiting']:,} messages wait, {dropped:,} dropped"
+    if state["failing"]:
+        what = f"{state['failing']:,} alert rules cannot be evaluated"
+        yield Finding("wrong", "alerts", what, url, "`watchpost alerts status` says why")
+    elif dropped:
+        cure = "the log says why each did not arrive: mend the contact and restart"
+        yield Finding("wrong", "alerts", what, url, cure)
+    else:
+        yield Finding("ok", "alerts", what, url)
 
 
 def _check_migrations(ask: Ask, url: str) -> Iterator[Finding]:

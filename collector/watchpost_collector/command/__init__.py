@@ -47,7 +47,7 @@ SUBCOMMANDS = (
     Subcommand("retention", f"{_HERE}.retention", "how long each kind of data is kept", extra=""),
     Subcommand("prices", f"{_HERE}.prices", "what calls cost, by which price, and history anew"),
     Subcommand("prompts", f"{_HERE}.prompts", "push, compare and label prompts", extra=""),
-    Subcommand("alerts", f"{_HERE}.alerts", "what alert rules say, now and over the past"),
+    Subcommand("alerts", f"{_HERE}.alerts", "alert rules: ask, back-test, run, silence, push"),
     Subcommand("grafana", f"{_HERE}.grafana", "data source, dashboards and alerts for a Grafana"),
     Subcommand("guards", _GUARDS, "measure guards, fit their thresholds, attack them", "guards"),
     Subcommand("doctor", f"{_HERE}.doctor", "find what is wrong and say how to cure it", extra=""),

@@ -1,8 +1,9 @@
-"""`watchpost alerts check|test`: alert rules asked of a running watchpost, now or over its past.
+"""`watchpost alerts`: rules asked of a running watchpost, run, or given to Grafana.
 
-Rules are read from a file and asked over the query endpoint, as `watchpost query` does: with the
-same addresses and an admin key. It sends nothing to anybody and remembers nothing. This file knows
-words and columns; the statistics are in `alerts`.
+`check` and `test` ask the rules of a file over the query endpoint, as `watchpost query` does: with
+the same addresses and an admin key; that sends nothing to anybody and remembers nothing. The other
+verbs are told in `alert_runner`, `alert_states` and `grafana`. This file knows words and columns;
+the statistics are in `alerts`.
 """
 
 from __future__ import annotations
@@ -10,49 +11,57 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import re
 import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from watchpost.errors import ConfigError
+from watchpost_collector.alerts.alert_page import parse_moment, parse_span
 from watchpost_collector.alerts.evaluation import Alert, Ask, Outcome, check_rule, replay_rule
 from watchpost_collector.alerts.finding import Episode, Finding, explain, name_series, show_time
 from watchpost_collector.alerts.rule import Rule
 from watchpost_collector.alerts.rule_file import load_rules
-from watchpost_collector.command import query
+from watchpost_collector.command import alert_runner, alert_states, grafana, query
 from watchpost_collector.command.columns import format_columns
 from watchpost_collector.command.plain_text import show_plainly
 
 FOUND = 1
-_UNITS_S = {"h": 3600, "d": 86_400, "w": 604_800}
-_MOST_SINCE_S = 400 * 86_400
+_LEAST_S, _MOST_SINCE_S = 3600, 400 * 86_400
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """What `watchpost alerts` can be told."""
-    verbs = parser.add_subparsers(dest="verb", metavar="check|test", required=True)
+    verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True)
     check = verbs.add_parser("check", help="which rules are true now, and why")
     check.add_argument("--at", help="another moment than now: 2026-03-01T14:00 (UTC)")
     test = verbs.add_parser("test", help="when the rules would have fired")
     test.add_argument("--since", default="7d", help="how far back (default: %(default)s)")
     test.add_argument("--every", default="1h", help="how often (default: %(default)s)")
+    push = verbs.add_parser("push", help="put the rules into a Grafana, or write its files")
+    grafana.add_push_arguments(push)
     for verb in (check, test):
         verb.add_argument("file", type=Path, help="the YAML file of rules")
         verb.add_argument("--rule", action="append", help="only this one; may be repeated")
         verb.add_argument("--json", action="store_true", help="everything, as JSON")
         query.add_endpoint_arguments(verb)
+    alert_runner.add_verb(verbs)
+    alert_states.add_verbs(verbs)
 
 
 def run(args: argparse.Namespace) -> int:
-    """Evaluate and print: 1 when `check` found a rule to be true, else 0.
+    """Do what the verb says: 1 when `check` or `status` found a rule to be true, else 0.
 
     Raises ConfigError for a file that cannot be used, CollectorError when nobody answers.
     """
+    if args.verb == "push":
+        return grafana.push_alerts(args)
+    if args.verb == "run":
+        return alert_runner.run(args)
+    if args.verb in alert_states.VERBS:
+        return alert_states.run(args)
     rules = _pick(load_rules(args.file), args.rule)
     endpoint = query.find_endpoint(args.url, args.data, args.key, os.environ)
 
@@ -163,16 +172,14 @@ def _read_moment(text: str | None) -> int:
     if text is None:
         return int(time.time())
     try:
-        moment = datetime.fromisoformat(text)
+        return parse_moment(text)
     except ValueError as error:
         raise ConfigError("--at", text, "write it like 2026-03-01T14:00 (UTC)") from error
-    return int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp())
 
 
 def _read_span(setting: str, text: str, most_s: int) -> int:
-    found = re.fullmatch(r"(\d{1,4})([hdw])", text, re.ASCII)
-    seconds = int(found[1]) * _UNITS_S[found[2]] if found else 0
-    if not 0 < seconds <= most_s:
+    seconds = parse_span(text)
+    if not _LEAST_S <= seconds <= most_s:
         raise ConfigError(setting, text, f"write a span of time up to {most_s // 86_400}d: 6h, 7d")
     return seconds
 
