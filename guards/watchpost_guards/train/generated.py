@@ -10,13 +10,18 @@ import random
 import re
 from collections.abc import Iterator, Mapping, Sequence
 
-from watchpost_guards.train.grammar import Grammar, Grown, grow, load_grammar
+from watchpost_guards.train.grammar import Grown, grow, load_grammar
 from watchpost_guards.train.natural import Natural, Piece, cut
 from watchpost_guards.train.records import NO_ATTACK, NO_HARM, Example
 
 _LOOKALIKES = str.maketrans("aeopcxyi", "аеорсхуі")  # noqa: RUF001 - that is the point
 _UNSAFE_KINDS = ("illicit", "violence", "self_harm", "hate", "harassment", "sexual")
 _POST_KINDS = ("hate", "harassment", "self_harm", "sexual", "violence")
+# Template file, section and set of the documents that attacks are put into.
+_CARRIERS = (
+    ("carriers", "carrier", "generated/clean"),
+    ("documents", "document", "generated/documents"),
+)
 _NO_REFUSAL = {"refusal/refusal": 0.0}
 _REFUSAL = {"refusal/refusal": 1.0} | NO_ATTACK | NO_HARM
 _HARMLESS = NO_ATTACK | NO_HARM | _NO_REFUSAL
@@ -39,7 +44,10 @@ def generate(count: int, seed: int, natural: Natural | None = None) -> list[Exam
         _make_direct,
         _make_indirect,
         _make_harmless,
+        _make_documents,
+        _make_scenarios,
         _make_refusal,
+        _make_replies,
         _make_unsafe,
     )
     # Each its own luck: what one of them makes does not depend on the others.
@@ -110,14 +118,15 @@ def _make_indirect(count: int, natural: Natural, rng: random.Random) -> Iterator
     carriers = load_grammar("carriers")
     sentences = [part for p in natural.documents[:400] for part in _split_sentences(p.text)]
     for attack in _make_planted(count, natural, rng):
-        carrier = _carry(carriers, natural, rng)
+        carrier = _carry(natural, rng)
         text = plant(carrier.text, attack.text, rng)
         yield Example(text, _mark("injection", "indirect"), "generated/indirect", attack.template)
         if rng.random() < 0.7:
             clean = carrier.text
             if sentences and rng.random() < 0.35:
                 clean = plant(clean, rng.choice(sentences), rng)
-            yield Example(clean, _HARMLESS, "generated/clean", carrier.group)
+            # Where the document itself stands: on the same side of a split.
+            yield Example(clean, _HARMLESS, carrier.source, carrier.group)
     for grown in grow(carriers, "carrier", count // 4, rng):
         yield Example(grown.text, _HARMLESS, "generated/clean", grown.template)
 
@@ -128,17 +137,20 @@ def _make_planted(count: int, natural: Natural, rng: random.Random) -> Iterator[
     yield from grow(texts, "indirect", int(count * 0.2), rng)
     for grown in grow(hijacks, "hijack", int(count * 0.12), rng):
         yield Grown(grown.text, f"hijacks/{grown.template}")
-    for piece in _pick(natural.questions, int(count * 0.3), rng):
+    # What people ask a model to do. What they say in a talk would be no attack in a document.
+    orders = [piece for piece in natural.questions if _ORDER.match(piece.text)]
+    for piece in _pick(orders, int(count * 0.2), rng):
         if len(piece.text) < 2 * _LONGEST_ORDER:
             yield Grown(piece.text, piece.group)
 
 
-def _carry(carriers: Grammar, natural: Natural, rng: random.Random) -> Piece:
+def _carry(natural: Natural, rng: random.Random) -> Piece:
     kinds = (natural.documents, natural.documents, natural.code, natural.answers)
-    kind = rng.choice((*kinds, (), (), ()))
+    kind = rng.choice((*kinds, (), (), (), ()))
     if not kind:
-        grown = next(grow(carriers, "carrier", 1, rng))
-        return Piece(grown.text, "generated/clean", grown.template)
+        name, section, source = rng.choice(_CARRIERS)
+        grown = next(grow(load_grammar(name), section, 1, rng))
+        return Piece(grown.text, source, grown.template)
     piece = rng.choice(kind)
     return Piece(cut(piece.text, rng), piece.source, piece.group)
 
@@ -154,6 +166,19 @@ def _make_harmless(count: int, _: Natural, rng: random.Random) -> Iterator[Examp
     for section in ("task", "ask"):
         for grown in grow(planted, section, int(count * 0.08), rng):
             yield Example(grown.text, _HARMLESS, "generated/harmless", f"planted/{grown.template}")
+
+
+def _make_documents(count: int, _: Natural, rng: random.Random) -> Iterator[Example]:
+    """Documents in which people tell each other what to do, and programs what they can."""
+    for grown in grow(load_grammar("documents"), "document", int(count * 0.7), rng):
+        yield Example(grown.text, _HARMLESS, "generated/documents", grown.template)
+
+
+def _make_scenarios(count: int, _: Natural, rng: random.Random) -> Iterator[Example]:
+    """Long harmless prompts in the tone of attacks: roles, games, other worlds, formats."""
+    for section, share in (("scenario", 0.6), ("request", 0.1)):
+        for grown in grow(load_grammar("scenarios"), section, int(count * share), rng):
+            yield Example(grown.text, _HARMLESS, "generated/scenarios", grown.template)
 
 
 def _make_refusal(count: int, natural: Natural, rng: random.Random) -> Iterator[Example]:
@@ -176,6 +201,19 @@ def _make_refusal(count: int, natural: Natural, rng: random.Random) -> Iterator[
         after = next(grow(replies, "lecture", 1, rng)).text if rng.random() < 0.3 else ""
         text = f"{before}{cut(piece.text, rng)}{after}"
         yield Example(text, _HARMLESS, "generated/answers", piece.group)
+
+
+def _make_replies(count: int, natural: Natural, rng: random.Random) -> Iterator[Example]:
+    """Long refusals and corrections, and long help that corrects, warns and apologises as well."""
+    texts, source = load_grammar("declining"), "generated/replies"
+    orders = [order for piece in natural.questions if (order := _read_order(piece.text))]
+    asked = {**texts, "prompt": (*texts["prompt"], *orders)}
+    for section, share in (("declined", 0.6), ("declined_abroad", 0.05)):
+        for grown in grow(asked, section, int(count * share), rng):
+            yield Example(grown.text, _REFUSAL, source, grown.template)
+    for section, share in (("helped", 0.4), ("helped_abroad", 0.04)):
+        for grown in grow(texts, section, int(count * share), rng):
+            yield Example(grown.text, _HARMLESS, source, grown.template)
 
 
 def _make_unsafe(count: int, natural: Natural, rng: random.Random) -> Iterator[Example]:

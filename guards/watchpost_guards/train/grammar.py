@@ -8,6 +8,7 @@ import random
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from importlib.resources import files
 
 from watchpost.errors import ConfigError
@@ -28,6 +29,7 @@ class Grown:
     template: str
 
 
+@cache
 def load_grammar(name: str) -> Grammar:
     """The sections of one of the package's template files."""
     return parse_grammar((files(__package__) / "templates" / f"{name}.txt").read_text("utf-8"))

@@ -13,7 +13,7 @@ from watchpost_guards.train.records import COLUMNS, is_held_out
 
 FILES = (
     *("injection", "hijacks", "planted", "harmless", "carriers"),
-    *("refusal", "replies", "unsafe", "posts"),
+    *("refusal", "replies", "declining", "unsafe", "posts", "documents", "scenarios"),
 )
 
 
@@ -73,15 +73,18 @@ def test_natural_texts_are_shown_harmless_and_carry_attacks() -> None:
     prose = "The harbour lies behind the old mill, and boats leave from it twice a day. " * 4
     documents = [Piece(f"{prose} {n}", "natural/prose", str(n)) for n in range(9)]
     questions = [Piece(f"Write a song about boat {n}", "natural/asked", str(n)) for n in range(9)]
-    natural = Natural(documents, (), questions, documents, ())
+    said = [Piece(f"I like boat {n} a lot", "natural/talk", str(n)) for n in range(9)]
+    natural = Natural(documents, (), [*questions, *said], documents, ())
     examples = generate(200, 1, natural)
     shown = [e for e in examples if e.source.startswith("natural/")]
     assert shown
     assert all(set(e.labels.values()) == {0.0} for e in shown)
     held = [e for e in examples if e.source == "generated/indirect" and "harbour" in e.text]
-    clean = [e for e in examples if e.source == "generated/clean" and "harbour" in e.text]
     assert held
-    assert clean
+    # What somebody says in a talk is no order to a model, wherever it stands.
+    indirect = [e.text for e in examples if e.source == "generated/indirect"]
+    assert any("Write a song about boat" in text for text in indirect)
+    assert not any("I like boat" in text for text in indirect)
     refused = [e for e in examples if "write a song about boat" in e.text]
     assert {e.labels["refusal/refusal"] for e in refused} == {1.0}
 
