@@ -7,12 +7,14 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from alert_answers import Answers
 from hook_server import HookServer, wait_until
 from page_traffic import Sender
+from playwright.sync_api import Page, expect
 from running_server import RunningServer
 
 from watchpost_collector.alerting.ledger import FILE_NAME, Ledger
@@ -99,7 +101,7 @@ def test_an_alert_is_told_once_although_the_evaluator_is_killed_and_starts_again
 
 
 def test_a_collector_tells_what_an_earlier_run_left_and_says_what_fires(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], browse: Callable[..., Page]
 ) -> None:
     data = tmp_path / "data"
     data.mkdir()
@@ -120,6 +122,9 @@ def test_a_collector_tells_what_an_earlier_run_left_and_says_what_fires(
             said = capsys.readouterr().out
             assert "firing" in said
             assert "service=bot" in said
+            shown = browse("/", base=server.page_url).locator("[data-test=table-alerts]")
+            expect(shown).to_contain_text("service=bot")
+            shown.page.close()
             assert main(["alerts", "silence", "Errors", "--for", "2h", *where]) == 0
             name = capsys.readouterr().out.split()[0]
             assert main(["alerts", "status", "--json", *where]) == 0
@@ -129,6 +134,9 @@ def test_a_collector_tells_what_an_earlier_run_left_and_says_what_fires(
             assert main(["alerts", "unsilence", name, *where]) == 0
             assert main(["alerts", "silence", "Error", "--for", "2h", *where]) == 2
             assert "the file has Errors" in capsys.readouterr().err
+            wrong = ("--for", "2h", "--where", "servise=bot")
+            assert main(["alerts", "silence", *wrong, *where]) == 2
+            assert "use names that rules split" in capsys.readouterr().err
             alerting_told = server.status()["alerting"]
             assert alerting_told["alerts"]["firing"] == 1
             assert alerting_told["deliveries"]["delivered"] == 1

@@ -68,6 +68,9 @@ async def _silence(alerting: Alerting, receive: Receive, send_json: SendJson) ->
     except (BadPayload, ConfigError) as error:
         await send_json(400, {"error": str(error)})
         return
+    except OSError as error:
+        await send_json(503, {"error": f"it cannot be written down ({error.strerror})"})
+        return
     await send_json(200, {"id": name, "ends": silence.ends})
 
 

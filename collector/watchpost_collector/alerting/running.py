@@ -19,6 +19,7 @@ from watchpost_collector.alerting.evaluator import Evaluator
 from watchpost_collector.alerting.ledger import Book, Ledger
 from watchpost_collector.alerting.sending import Send, open_channels
 from watchpost_collector.alerting.snapshot import count_alerts, show_state
+from watchpost_collector.alerts.dimensions import CALLS, CHECKS, is_known
 from watchpost_collector.alerts.evaluation import Ask
 from watchpost_collector.alerts.rule_file import AlertFile, check_contacts, load_alerts
 from watchpost_collector.alerts.state import Silence
@@ -104,8 +105,12 @@ class Alerting:
     def silence(self, silence: Silence) -> str:
         """Tell nobody for a while; the silence's id.
 
-        ConfigError for a rule that is not there, and when there are too many.
+        ConfigError for a rule or a name that is not there, and when there are too many; OSError
+        when it cannot be written down.
         """
+        for key, _ in silence.series:
+            if not any(is_known(key, columns) for columns in (CALLS, CHECKS)):
+                raise ConfigError("where", key, "use names that rules split `by`: service, model")
         if silence.rule and all(rule.name != silence.rule for rule in self.file.rules):
             known = ", ".join(rule.name for rule in self.file.rules)
             raise ConfigError("rule", silence.rule, f"the file has {known}")

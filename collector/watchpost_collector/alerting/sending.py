@@ -33,8 +33,9 @@ from watchpost_collector.alerts.contact import (
     resolve,
 )
 
-_TIMEOUT_S = 10.0
-_DEADLINE_S = 15.0
+# Together less than the patience of a server that is to end.
+_TIMEOUT_S = 8.0
+_DEADLINE_S = 12.0
 _MOST_RETRY_S = 3600
 # The message itself is refused: it would be again. Any other refusal may be cured meanwhile.
 _REFUSED_STATUS = (400, 413, 414, 415, 422)
@@ -182,7 +183,7 @@ def _send_mail(account: _Account, to: tuple[str, ...], notification: Notificatio
     try:
         with closing(_open_smtp(server, context)) as session:
             assert isinstance(session.sock, socket.socket)
-            with end_after(session.sock, 2 * _DEADLINE_S):
+            with end_after(session.sock, _DEADLINE_S):
                 if server.tls == "starttls":
                     session.starttls(context=context)
                 if account.username:

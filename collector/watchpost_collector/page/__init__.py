@@ -6,10 +6,12 @@ takes a second to load and the server listens before that.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from watchpost.serving.keys import Keys
+    from watchpost_collector.alerting.running import Alerting
     from watchpost_collector.page.application import Page
     from watchpost_collector.page.reading import Reader
 
@@ -21,6 +23,8 @@ class PageContext(Protocol):
     def reader(self) -> Reader: ...
     @property
     def keys(self) -> Keys: ...
+    @property
+    def alerting(self) -> Alerting | None: ...
 
 
 def build_page(context: PageContext) -> Page:
@@ -30,4 +34,7 @@ def build_page(context: PageContext) -> Page:
     """
     from watchpost_collector.page.application import build
 
-    return build(context.reader, context.keys)
+    def show_alerts() -> Mapping[str, Any] | None:
+        return context.alerting.show() if context.alerting is not None else None
+
+    return build(context.reader, context.keys, show_alerts)

@@ -7,6 +7,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -16,7 +17,8 @@ from nicegui import core, ui
 from watchpost.errors import CollectorError
 from watchpost.serving.asgi import wants_page
 from watchpost.serving.keys import Keys
-from watchpost_collector.page.filters import read_filters
+from watchpost_collector.page.alerts import ShowAlerts
+from watchpost_collector.page.filters import Filters, read_filters
 from watchpost_collector.page.look import FAVICON, HEADERS, THEME_COOKIE
 from watchpost_collector.page.notice import draw_missing
 from watchpost_collector.page.overview import OverviewPage
@@ -121,16 +123,16 @@ class KeyedReader:
         return self._reader.query(sql, parameters, project)
 
 
-def build(reader: Reader, keys: Keys) -> Page:
+def build(reader: Reader, keys: Keys, show_alerts: ShowAlerts = lambda: None) -> Page:
     """Register the routes and wrap NiceGUI. Without keys, and with an admin key, every project is
-    shown; a read key shows its own project and no other."""
+    shown, and the alerts of all; a read key shows its own project and no other."""
 
     def open_reader(request: Request) -> KeyedReader:
         return KeyedReader(reader, keys, request.scope["headers"])
 
     @ui.page("/", title="watchpost", response_timeout=30)
     def overview(request: Request) -> None:
-        _draw_list(OverviewPage, open_reader(request), request)
+        _draw_list(partial(OverviewPage, show_alerts), open_reader(request), request)
 
     @ui.page("/traces", title="Traces · watchpost", response_timeout=30)
     def traces(request: Request) -> None:
@@ -167,7 +169,9 @@ async def _answer_missing(request: Request, _: Exception) -> Response:
 
 
 def _draw_list(
-    draw: type[OverviewPage] | type[TracesPage], reader: KeyedReader, request: Request
+    draw: Callable[[KeyedReader, Filters, str, str, bool], object],
+    reader: KeyedReader,
+    request: Request,
 ) -> None:
     filters = read_filters(request.query_params)
     own = reader.own_project

@@ -14,6 +14,7 @@ from nicegui import ui
 from nicegui.elements.mixins.text_element import TextElement
 
 from watchpost_collector.page import charts
+from watchpost_collector.page.alerts import AlertCard, ShowAlerts
 from watchpost_collector.page.elements import box, draw_frame, draw_table, text
 from watchpost_collector.page.empty import draw_empty
 from watchpost_collector.page.figures import (
@@ -57,7 +58,13 @@ class OverviewPage:
     """One browser tab's overview; lives as long as the tab."""
 
     def __init__(
-        self, reader: Reader, filters: Filters, server_url: str, theme: str, any_project: bool
+        self,
+        show_alerts: ShowAlerts,
+        reader: Reader,
+        filters: Filters,
+        server_url: str,
+        theme: str,
+        any_project: bool,
     ) -> None:
         self._reader = reader
         self._server_url = server_url
@@ -70,6 +77,8 @@ class OverviewPage:
         dimensions = DIMENSIONS if any_project else DIMENSIONS[1:]
         with box("main", "wp"):
             self._bar = FilterBar("/", filters, dimensions, self._wanted.set)
+            # Rules look at every project: what they say is shown to whoever may see each.
+            self._alerts = AlertCard(show_alerts if any_project else lambda: None)
             self._empty = box("div", "", "empty")
             self._empty.set_visibility(False)
             self._body = box("div")
@@ -128,6 +137,7 @@ class OverviewPage:
 
     def _show(self, overview: Overview, means: list[Row]) -> None:
         self._say(f"updated {datetime.now(UTC):%H:%M:%S} UTC", stale=False)
+        self._alerts.show()
         self._bar.offer(overview.choices)
         self._empty.set_visibility(not overview.stored)
         self._bar.show(overview.stored)
