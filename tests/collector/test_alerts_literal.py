@@ -21,7 +21,7 @@ def test_a_text_comes_back_from_the_engine_as_it_was(embedded_store: Store) -> N
 
 
 @given(st.text())
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=60, deadline=None)
 def test_a_literal_holds_one_quote_at_each_end_and_nothing_that_others_replace(text: str) -> None:
     try:
         literal = write_literal(text)

@@ -37,12 +37,25 @@ def ask(store: Store, rule: Rule, now: int) -> list[dict[str, object]]:
     ]
 
 
+@pytest.fixture(scope="module")
+def weeks(embedded_store: Store) -> Store:
+    """Six weeks of traffic, the last ten days with a second version of the prompt beside it."""
+    write_hours(
+        embedded_store,
+        "weeks",
+        Hours(0, 42 * 24, calls=200),
+        Hours(32 * 24, 10 * 24, calls=200, version="v2"),
+    )
+    return embedded_store
+
+
 @pytest.mark.parametrize("rule", load_rules(EXAMPLES), ids=lambda rule: rule.kind)
 def test_every_shipped_rule_stands_alone_and_is_read_as_numbers_with_labels(
-    embedded_store: Store, rule: Rule
+    weeks: Store, rule: Rule
 ) -> None:
-    rows = ask(embedded_store, rule, moment(30))
-    assert all("measure" in row for row in rows)
+    rows = ask(weeks, rule, moment(42 * 24) + 600)
+    assert rows
+    assert all({"measure", *write_standing(rule).labels} < set(row) for row in rows)
     assert {one.kind for one in load_rules(EXAMPLES)} == set(KINDS)
 
 

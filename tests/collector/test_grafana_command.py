@@ -86,6 +86,8 @@ def test_everything_is_pushed_and_said_and_a_second_time_nothing_is_new(
 def test_alerts_alone_need_no_endpoint_and_groups_stay_apart(
     grafana: GrafanaContract, rules: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    assert main(["alerts", "push", str(rules)]) == 2
+    assert "run `watchpost grafana push` first" in capsys.readouterr().err
     assert main(["grafana", "push"]) == 0
     for group in ("team a", "team b"):
         assert main(["alerts", "push", str(rules), "--group", group]) == 0

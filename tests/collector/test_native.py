@@ -38,7 +38,7 @@ VALUES = {
 }
 MANY = """SELECT number, if(number % 3 = 0, NULL, toString(number)) AS s,
     toLowCardinality(toString(number % 1000)) AS l, range(number % 4) AS a
-    FROM numbers(150000)"""
+    FROM numbers(70000)"""
 
 
 @pytest.fixture(scope="module")
@@ -64,7 +64,7 @@ def test_every_block_of_a_long_answer_gets_its_head(reader: Reader) -> None:
     rows = [row for block in blocks for row in zip(*block.columns.values(), strict=True)]
     assert rows == [
         (n, None if n % 3 == 0 else str(n), str(n % 1000), list(range(n % 4)))
-        for n in range(150_000)
+        for n in range(70_000)
     ]
 
 

@@ -38,7 +38,7 @@ MAIL = Receiver("email", {"addresses": "a@example.com;b@example.com"})
 HOOK = Receiver("webhook", {"url": "https://example.com/hook", "httpMethod": "POST"})
 SPIKE = AlertRule(
     "Spike {{x}} $HOME", "cost_spike", "select '' as service, 1. as value", {"service": "service"},
-    notify=("oncall", "team (b)"), hold_s=5400,
+    notify=("oncall", "team {{b}}"), hold_s=5400,
 )  # fmt: skip
 SILENT = AlertRule("Silent", "absence", "select 1", {}, tells_no_data=True)
 ALERTS = Alerts(
@@ -46,7 +46,7 @@ ALERTS = Alerts(
     (SPIKE, SILENT),
     (
         ContactPoint("oncall", (SLACK, MAIL), repeat_s=14_400),
-        ContactPoint("team (b)", (HOOK,), is_one=True, tells_end=False),
+        ContactPoint("team {{b}}", (HOOK,), is_one=True, tells_end=False),
     ),
     page="https://watchpost.example.com",
 )
@@ -112,7 +112,7 @@ def test_an_alert_reaches_the_contacts_that_its_rule_names(grafana: GrafanaContr
     [route] = grafana.state.policies["routes"]
     assert route["object_matchers"] == [["watchpost", "=", spike["labels"]["watchpost"]]]
     assert "watchpost_notify" not in silent["labels"]
-    for branch, receiver in zip(route["routes"], ("oncall", "team (b)"), strict=True):
+    for branch, receiver in zip(route["routes"], ("oncall", "team {{b}}"), strict=True):
         [[label, operator, pattern]] = branch["object_matchers"]
         assert (operator, branch["receiver"]) == ("=~", f"watchpost: {receiver}")
         assert re.fullmatch(pattern, spike["labels"][label])
@@ -133,7 +133,7 @@ def test_what_left_the_file_is_removed_and_what_others_made_stays(grafana: Grafa
     assert "created alert rule: Silent" in push(grafana, other)
 
     less = replace(ALERTS, rules=(replace(SPIKE, hold_s=0),), contacts=(ALERTS.contacts[1],))
-    done = push(grafana, replace(less, rules=(replace(SPIKE, notify=("team (b)",)),)))
+    done = push(grafana, replace(less, rules=(replace(SPIKE, notify=("team {{b}}",)),)))
 
     assert "removed alert rule: Silent" in done
     assert "removed contact point: watchpost: oncall (slack)" in done
@@ -141,7 +141,7 @@ def test_what_left_the_file_is_removed_and_what_others_made_stays(grafana: Grafa
     assert "updated notification policy: watchpost" in done
     assert [rule["title"] for rule in state.groups[place]["rules"]] == [SPIKE.name, "By hand"]
     assert sorted({point["name"] for point in state.contacts.values()}) == [
-        *("other: team (b)", "theirs", "watchpost: team (b)"),
+        *("other: team {{b}}", "theirs", "watchpost: team {{b}}"),
     ]
     told = [route.get("object_matchers") for route in state.policies["routes"]]
     assert told == [

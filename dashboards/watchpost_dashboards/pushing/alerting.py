@@ -147,7 +147,7 @@ def write_duration(seconds: int) -> str:
 def _build_rule(rule: AlertRule, alerts: Alerts) -> dict[str, Any]:
     labels = {GROUP_LABEL: alerts.group, "kind": rule.kind}
     if rule.notify:
-        labels[NOTIFY_LABEL] = f"|{'|'.join(rule.notify)}|"
+        labels[NOTIFY_LABEL] = f"|{'|'.join(map(_quote, rule.notify))}|"
     return {
         "uid": name_prefix(alerts.group) + _digest(rule.name, 12),
         "title": rule.name,
@@ -205,7 +205,7 @@ def _annotate(rule: AlertRule, page: str) -> dict[str, str]:
         "dashboard": r'{{ reReplaceAll `/\z` "" externalURL }}' + _link_dashboard(rule),
     }
     if page:
-        annotations["page"] = page
+        annotations["page"] = _quote(page)
     return annotations
 
 
@@ -220,14 +220,15 @@ def _link_dashboard(rule: AlertRule) -> str:
 
 
 def _quote(text: str) -> str:
-    """A person's text in a template: its braces open nothing."""
+    """A person's text where Grafana fills in templates: its braces open nothing."""
     return text.replace("{{", "{ {").replace("}}", "} }")
 
 
 def _build_branch(contact: ContactPoint, group: str) -> dict[str, Any]:
+    pattern = rf".*\|{re.escape(_quote(contact.name))}\|.*"
     branch: dict[str, Any] = {
         "receiver": name_contact(group, contact.name),
-        "object_matchers": [[NOTIFY_LABEL, "=~", rf".*\|{re.escape(contact.name)}\|.*"]],
+        "object_matchers": [[NOTIFY_LABEL, "=~", pattern]],
         "group_by": [GROUP_LABEL] if contact.is_one else list(_BY_RULE),
         "continue": True,
     }

@@ -49,7 +49,7 @@ def connect(url: str, token: str) -> Iterator[Any]:
     if not token:
         raise ConfigError(TOKEN_SETTING, "", _CURES[401])
     try:
-        from grafana_client import GrafanaApi
+        from grafana_client.api import GrafanaApi
         from grafana_client.client import GrafanaException
         from niquests.exceptions import RequestException
     except ModuleNotFoundError as error:

@@ -27,7 +27,7 @@ from watchpost_dashboards.pushing.alerting import (
     name_contact,
     name_prefix,
 )
-from watchpost_dashboards.pushing.connection import find
+from watchpost_dashboards.pushing.connection import GrafanaError, find
 
 SOURCE_SETTING = "WATCHPOST_QUERY_URL"
 _OWN = "watchpost"
@@ -109,8 +109,13 @@ def read_dashboards() -> dict[str, dict[str, Any]]:
 def push_alerts(api: Any, alerts: Alerts) -> Iterator[Done]:
     """Contact points, rules and the policy of one group, in the folder that is there already.
 
-    What left the group is removed.
+    What left the group is removed. Raises GrafanaError where there is no data source to ask.
     """
+    if find(api.datasource.get_datasource_by_uid, SOURCE_UID) is None:
+        raise GrafanaError(
+            f"there is no data source with the uid {SOURCE_UID}",
+            "run `watchpost grafana push` first",
+        )
     prefix = name_prefix(alerts.group)
     points = [
         point
