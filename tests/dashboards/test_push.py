@@ -292,7 +292,7 @@ def test_a_source_that_is_no_address_is_refused_before_anything_is_sent(
     ):
         list(push_source(api, Source("clickhouse:9000")))
     with connect(grafana.url, TOKEN) as api:
-        list(push_source(api, Source("https://reader@ch.example.com/proxy")))
+        list(push_source(api, Source("https://reader:p%40ss@ch.example.com/proxy")))
     assert grafana.state.sources["watchpost"]["jsonData"] == {
         "host": "ch.example.com",
         "port": 8443,
@@ -302,3 +302,4 @@ def test_a_source_that_is_no_address_is_refused_before_anything_is_sent(
         "defaultDatabase": "watchpost",
         "path": "/proxy",
     }
+    assert grafana.state.sources["watchpost"]["secret"] == {"password": "p@ss"}

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from importlib.resources import files
 from typing import Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 from watchpost.errors import ConfigError
 from watchpost_dashboards.plugin import PLUGIN, SOURCE_UID
@@ -46,7 +46,8 @@ class Done:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Where Grafana asks: the query endpoint or a ClickHouse, as Grafana reaches it."""
+    """Where Grafana asks: the query endpoint or a ClickHouse, as Grafana reaches it. Who asks may
+    stand in the address."""
 
     url: str
     password: str = ""
@@ -57,12 +58,13 @@ def push_source(api: Any, source: Source) -> Iterator[Done]:
     wanted = _build_source(source)
     found = find(api.datasource.get_datasource_by_uid, SOURCE_UID)
     told = dict(wanted)
-    if source.password:
-        told["secureJsonData"] = {"password": source.password}
+    password = source.password or unquote(urlsplit(source.url).password or "")
+    if password:
+        told["secureJsonData"] = {"password": password}
     if found is None:
         api.datasource.create_datasource({**told, "isDefault": False})
         how = "created"
-    elif _holds(found, wanted) and not source.password:
+    elif _holds(found, wanted) and not password:
         how = "unchanged"
     else:
         kept = {**found.get("jsonData", {}), **wanted["jsonData"]}
@@ -222,7 +224,7 @@ def _build_source(source: Source) -> dict[str, Any]:
         "port": port,
         "protocol": "http",
         "secure": parts.scheme == "https",
-        "username": parts.username or _USER,
+        "username": unquote(parts.username or _USER),
         "defaultDatabase": "watchpost",
     }
     if parts.path.strip("/"):
