@@ -20,6 +20,8 @@ from watchpost_dashboards.source import (
 )
 
 TRACES_UID = "watchpost-traces"
+MOST_POINTS = 100
+SPANNED_MS = 6 * 3_600_000.0
 _PLAIN, _WARNING, _BAD = "text", "orange", "red"
 _Builder = stat.Panel | table.Panel | timeseries.Panel | dashboard.Panel
 
@@ -134,7 +136,8 @@ def _shape(panel: Panel) -> _Builder:
         timeseries.Panel()
         .fill_opacity(8)
         .show_points(looks.VisibilityMode.AUTO)
-        .span_nulls(False)
+        # Gaps of up to six hours are drawn across: a quiet series would be dots.
+        .span_nulls(SPANNED_MS)
         .legend(
             shared.VizLegendOptions()
             .display_mode(looks.LegendDisplayMode.LIST)
@@ -146,6 +149,8 @@ def _shape(panel: Panel) -> _Builder:
             .mode(looks.TooltipDisplayMode.MULTI)
             .sort(looks.SortOrder.DESCENDING)
         )
+        # Fewer points than pixels: calmer lines, and less to ask.
+        .max_data_points(MOST_POINTS)
     )
     if panel.shape == "bars":
         stacked = shared.StackingConfig().mode(looks.StackingMode.NORMAL)

@@ -1,7 +1,7 @@
 """What traffic would cost on another model: list prices of today, tokens re-counted where the
 tokenizer differs. It knows price rows and the rollups; it counts no tokens itself."""
 
-from watchpost_dashboards.reading import ROLLED
+from watchpost_dashboards.reading import IN_RANGE, ROLLED
 
 # Models of one family read a text as the same number of tokens, near enough.
 _FAMILIES = (
@@ -23,20 +23,22 @@ GROUP BY provider, model
 ORDER BY provider IN (SELECT DISTINCT toString(provider) FROM watchpost.usage_daily) DESC,
   provider, model
 LIMIT 5000"""  # noqa: S608
+# `around` are all calls of the project, whichever of them are chosen: what is known of its models
+# and tokenizers. `sums` are the chosen ones.
+_ALL = "plain + s.read + s.written + said"
 COMPARED = f"""
-WITH traffic AS (
+WITH around AS (
   SELECT hour AS cell, toString(provider) AS provider, lower(model) AS model,
     {_FAMILY.format("lower(model)")} AS family, prompt_name, prompt_version,
-    toFloat64(sum(u.calls)) AS n, toFloat64(sum(u.input_tokens)) AS whole_in,
-    toFloat64(sum(u.cache_read_tokens)) AS read, toFloat64(sum(u.cache_write_tokens)) AS written,
-    toFloat64(sum(u.output_tokens)) AS said, toFloat64(sum(u.cost)) AS usd
+    toFloat64(sum(u.calls)) AS n, toFloat64(sum(u.input_tokens)) AS whole_in
   FROM watchpost.usage_rolled AS u
-  WHERE {ROLLED} AND operation != 'embeddings'
+  WHERE {IN_RANGE} AND $__conditionalAll(project IN (${{project:singlequote}}), $project)
+    AND operation != 'embeddings'
   GROUP BY ALL
 ), met AS (
   SELECT cell, prompt_name, prompt_version, family, sum(t.n) AS n,
     sum(t.whole_in) / sum(t.n) AS long
-  FROM traffic AS t WHERE prompt_name != '' AND t.whole_in > 0
+  FROM around AS t WHERE prompt_name != '' AND t.whole_in > 0
   GROUP BY ALL
 ), ratios AS (
   SELECT a.family AS from_family, b.family AS to_family,
@@ -46,15 +48,19 @@ WITH traffic AS (
   WHERE a.family != b.family
   GROUP BY from_family, to_family
 ), sums AS (
-  SELECT family, sum(greatest(t.whole_in - t.read - t.written, 0)) AS plain, sum(t.read) AS read,
-    sum(t.written) AS written, sum(t.said) AS said, sum(t.usd) AS usd
-  FROM traffic AS t GROUP BY family
+  SELECT {_FAMILY.format("lower(model)")} AS family,
+    toFloat64(sum(u.cache_read_tokens)) AS read, toFloat64(sum(u.cache_write_tokens)) AS written,
+    greatest(toFloat64(sum(u.input_tokens)) - read - written, 0) AS plain,
+    toFloat64(sum(u.output_tokens)) AS said, toFloat64(sum(u.cost)) AS usd
+  FROM watchpost.usage_rolled AS u
+  WHERE {ROLLED} AND operation != 'embeddings'
+  GROUP BY family
 ), candidates AS (
   SELECT concat(provider, ' ', model) AS candidate, {_FAMILY.format("model")} AS family,
     argMax((toFloat64(input), toFloat64(output), toFloat64(cache_read), toFloat64(cache_write)),
       (own, valid_from)) AS rates
   FROM watchpost.prices_in_force
-  WHERE {_LISTED} AND ((provider, model) IN (SELECT provider, model FROM traffic)
+  WHERE {_LISTED} AND ((provider, model) IN (SELECT provider, model FROM around)
     OR concat(provider, ' ', model) = ${{other:singlequote}})
   GROUP BY provider, model
 )
@@ -62,10 +68,8 @@ SELECT candidate, sum(s.usd) AS cost_now,
   sum((plain * rates.1 + said * rates.2 + s.read * rates.3 + s.written * rates.4) * {_TIMES}) / 1e6
     AS cost_then,
   cost_then / nullIf(cost_now, 0) - 1 AS change,
-  sum((plain + s.read + s.written + said) * {_TIMES})
-    / sum(plain + s.read + s.written + said) AS ratio,
-  sumIf(plain + s.read + s.written + said, same OR r.ratio > 0)
-    / sum(plain + s.read + s.written + said) AS known
+  sum(({_ALL}) * {_TIMES}) / sum({_ALL}) AS ratio,
+  sumIf({_ALL}, same OR r.ratio > 0) / sum({_ALL}) AS known
 FROM (
   SELECT c.candidate AS candidate, c.family AS to_family, c.rates AS rates, s.family AS from_family,
     s.plain AS plain, s.read AS read, s.written AS written, s.said AS said, s.usd AS usd,

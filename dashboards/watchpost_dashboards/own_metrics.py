@@ -56,10 +56,10 @@ def _steps(name: str, label: str) -> str:
   )"""  # noqa: S608
 
 
-def read_counter(name: str, label: str = "", where: str = "") -> str:
+def read_counter(name: str, label: str = "", where: str = "", shown: str = "added") -> str:
     """What was added in each interval, a series for each value of the label."""
     also = f"\nWHERE {where}" if where else ""
-    return f"""SELECT at AS time, {"series, " if label else ""}sum(more) AS added FROM (
+    return f"""SELECT at AS time, {"series, " if label else ""}sum(more) AS {shown} FROM (
   {_steps(name, label)}
 ){also}
 GROUP BY at{", series" if label else ""}

@@ -28,11 +28,12 @@ CHOSEN = "".join(
 CHOSEN += f"\n  AND $__conditionalAll({_IN_SEGMENT}, $segment)"
 MOMENTS = f"NOT ({LONG}) AND $__timeFilter(start){CHOSEN}"
 # The hours and days of the range, whatever reads them.
-ROLLED = (
+IN_RANGE = (
     f"if({DAYS}, by_day, by_hour)"
     f" AND hour >= if({DAYS}, toStartOfDay($__fromTime, 'UTC'), toStartOfHour($__fromTime))"
-    f" AND hour <= $__toTime{CHOSEN}"
+    " AND hour <= $__toTime"
 )
+ROLLED = f"{IN_RANGE}{CHOSEN}"
 HOURS_OR_DAYS = f"({LONG}) AND {ROLLED}"
 # The day that runs is read by its hours: it is one point like the others.
 INTERVAL = f"if({DAYS}, toStartOfDay(hour), $__timeInterval(hour))"

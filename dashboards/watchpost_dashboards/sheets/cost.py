@@ -107,7 +107,7 @@ _STATS = (
         decimals=2,
     ),
     Panel(
-        "Expected by the month's end",
+        "By the month's end",
         "What is spent, and the days left at the mean of the two weeks before. If it is above the"
         " budget, shift traffic to a cheaper model (table below) or raise the budget.",
         "stat",

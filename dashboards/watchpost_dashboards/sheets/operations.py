@@ -145,14 +145,14 @@ _OVER_TIME = (
         "Stored spans whose rows were left out by rule. If it is not what you meant, look at the"
         " project's sampling rules; totals are right whatever is left out.",
         "series",
-        read_counter("watchpost_spans_sampled_out"),
+        read_counter("watchpost_spans_sampled_out", shown="spans"),
     ),
     Panel(
         "Processor time",
         "Seconds of CPU used in each interval. If it is near the interval times the cores, the"
         " collector is full: send larger batches, or run one more.",
         "series",
-        read_counter("process_cpu_seconds"),
+        read_counter("process_cpu_seconds", shown="used"),
         "s",
     ),
     Panel(
@@ -160,7 +160,7 @@ _OVER_TIME = (
         "Held by the collector; with the store inside, the store's too. If it climbs without end,"
         " bound the store's memory, and report it.",
         "series",
-        read_gauge("process_resident_memory_bytes"),
+        read_gauge("process_resident_memory_bytes", shown="held"),
         "bytes",
     ),
 )

@@ -36,7 +36,7 @@ _PLUS_MINUS = "\N{PLUS-MINUS SIGN}"
 _NAMES = {
     "prompt_name": Column(title="Prompt", width=130),
     "prompt_version": Column(title="Version", width=80),
-    "since": Column("dateTimeAsIso", "First calls", 160),
+    "since": Column("dateTimeAsIso", "Since", 160),
     "calls": Column("short", "Calls", 75),
 }
 _NARROWS = {"version": "prompt_version", "prompt": "prompt_name"}
