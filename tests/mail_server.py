@@ -19,10 +19,11 @@ NAME, PASSWORD = "watchpost", "a password"
 class MailServer:
     """Serves in a `with` block, on loopback: STARTTLS and a password are asked for.
 
-    `answers` are given to mails in turn, then they are taken.
+    `answers` are given to mails in turn, then they are taken. With `tls` "tls" it begins with TLS,
+    and asks for no password.
     """
 
-    def __init__(self, *answers: str) -> None:
+    def __init__(self, *answers: str, tls: str = "starttls") -> None:
         self.mails: list[EmailMessage] = []
         self._answers = list(answers)
         self._socket = socket.create_server(("127.0.0.1", 0))
@@ -30,17 +31,20 @@ class MailServer:
         self._thread = threading.Thread(target=self._loop.run_forever)
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(CERTIFICATE)
+        self._context = context if tls == "tls" else None
         self._settings: dict[str, Any] = {
-            "tls_context": context,
-            "require_starttls": True,
-            "auth_required": True,
+            "tls_context": None if self._context else context,
+            "require_starttls": not self._context,
+            "auth_required": not self._context,
             "authenticator": _judge,
             "loop": self._loop,
         }
 
     def __enter__(self) -> MailServer:
         self._thread.start()
-        serving = self._loop.create_server(lambda: SMTP(self, **self._settings), sock=self._socket)
+        serving = self._loop.create_server(
+            lambda: SMTP(self, **self._settings), sock=self._socket, ssl=self._context
+        )
         self._server = asyncio.run_coroutine_threadsafe(serving, self._loop).result()
         return self
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import socket
 from collections.abc import Mapping
+from dataclasses import replace
 from ipaddress import ip_network
 
 import pytest
@@ -155,22 +156,25 @@ def test_an_address_from_the_environment_is_judged_like_one_in_the_file(url: str
     assert url not in str(caught.value)
 
 
-def server(mail: MailServer, password: str = "SMTP_PASSWORD") -> contact.MailServer:
+def server(
+    mail: MailServer, password: str = "SMTP_PASSWORD", tls: str = "starttls"
+) -> contact.MailServer:
     """How that server is reached."""
-    reference = contact.Reference(password)
-    return contact.MailServer(
-        "localhost", "alerts@example.com", mail.port, username=NAME, password=reference
-    )
+    server = contact.MailServer("localhost", "alerts@example.com", mail.port, tls)
+    if tls == "tls":
+        return server
+    return replace(server, username=NAME, password=contact.Reference(password))
 
 
 ENVIRON = {"SMTP_PASSWORD": PASSWORD, "WRONG": "another"}
 TO = contact.Email(("a@example.com", "b@example.com"))
 
 
-def test_a_mail_goes_by_starttls_with_a_password(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("tls", ["starttls", "tls"])
+def test_a_mail_goes_by_tls(tls: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SSL_CERT_FILE", str(CERTIFICATE))
-    with MailServer() as mail:
-        send(TO, ENVIRON, server(mail))
+    with MailServer(tls=tls) as mail:
+        send(TO, ENVIRON, server(mail, tls=tls))
     [taken] = mail.mails
     assert taken["Subject"] == "[FIRING] Errors: service=bot, prompt.name=reply"
     assert (taken["From"], taken["To"]) == ("alerts@example.com", "a@example.com, b@example.com")

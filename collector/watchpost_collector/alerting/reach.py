@@ -9,6 +9,7 @@ and addresses; it does not know what is sent.
 
 from __future__ import annotations
 
+import os
 import socket
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -92,8 +93,9 @@ def _unwrap(address: Address) -> Address:
 @contextmanager
 def end_after(connection: socket.socket, seconds: float) -> Iterator[None]:
     """Cut the connection when this takes longer, however slowly the other side talks."""
-    # Another handle of it: whoever wraps the first one may close it meanwhile.
-    handle = connection.dup()
+    # Another handle of it: whoever wraps the first one may close it. It is made by number,
+    # because a socket under TLS makes none.
+    handle = socket.socket(fileno=os.dup(connection.fileno()))
 
     def cut() -> None:
         with suppress(OSError):
