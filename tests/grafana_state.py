@@ -101,11 +101,11 @@ def spell_duration(text: str) -> str:
     found = _DURATION.fullmatch(text)
     require(text and found, f"{text} is no duration")
     total = sum(int(n or 0) * s for n, s in zip(found.groups(), _SECONDS, strict=True))
-    for unit_s, unit in ((604_800, "w"), (86_400, "d")):
-        if total and total % unit_s == 0:
-            return f"{total // unit_s}{unit}"
-    hours, rest = divmod(total, 3600)
-    parts = ((hours, "h"), (rest // 60, "m"), (rest % 60, "s"))
+    # Duration.String of prometheus/common: weeks only where they are exact.
+    if total and total % _SECONDS[0] == 0:
+        return f"{total // _SECONDS[0]}w"
+    days, hours = total // 86_400, total // 3600 % 24
+    parts = ((days, "d"), (hours, "h"), (total // 60 % 60, "m"), (total % 60, "s"))
     return "".join(f"{n}{unit}" for n, unit in parts if n) or "0s"
 
 

@@ -20,8 +20,8 @@ FOLDER_UID = FOLDER_TITLE = "watchpost"
 GROUP_LABEL, NOTIFY_LABEL = "watchpost", "watchpost_notify"
 EXPRESSIONS = "__expr__"
 _BY_RULE = ("grafana_folder", "alertname")
-_HOUR_S = 3600
-_UNITS = ((604_800, "w"), (86_400, "d"))
+_HOUR_S, _WEEK_S = 3600, 604_800
+_UNITS = ((86_400, "d"), (_HOUR_S, "h"), (60, "m"), (1, "s"))
 # Which dashboard shows what a rule is about, by its kind; the overview shows the others.
 _SHEETS = {
     **dict.fromkeys(("cost_spike", "budget"), "cost"),
@@ -135,13 +135,14 @@ def name_contact(group: str, name: str) -> str:
 
 
 def write_duration(seconds: int) -> str:
-    """Seconds as Grafana spells them back: `5m`, `1h30m`, `2d`."""
+    """Seconds as Grafana spells them back: `5m`, `1h30m`, `1d1h`; weeks only when whole."""
+    if seconds and seconds % _WEEK_S == 0:
+        return f"{seconds // _WEEK_S}w"
+    spelled = ""
     for unit_s, unit in _UNITS:
-        if seconds and seconds % unit_s == 0:
-            return f"{seconds // unit_s}{unit}"
-    hours, rest = divmod(seconds, _HOUR_S)
-    parts = ((hours, "h"), (rest // 60, "m"), (rest % 60, "s"))
-    return "".join(f"{number}{unit}" for number, unit in parts if number) or "0s"
+        number, seconds = divmod(seconds, unit_s)
+        spelled += f"{number}{unit}" if number else ""
+    return spelled or "0s"
 
 
 def _build_rule(rule: AlertRule, alerts: Alerts) -> dict[str, Any]:
