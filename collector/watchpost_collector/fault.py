@@ -6,7 +6,9 @@
 `before_insert` (nothing sent), `after_insert` (its rows are in, its file still stands),
 `half_settled` (rows in, prices not resolved), `before_delete` (digests kept, file stands),
 `half_split` (children written, parent stands), `half_closed` (an hour or a day is counted, not
-marked). Unset, a point costs one dictionary lookup. This file knows nothing of what surrounds one.
+marked). Of alerts: `alert_decided` (written down, not sent), `before_alert`, `after_alert` (sent,
+not noted). Unset, a point costs one dictionary lookup. This file knows nothing of what surrounds
+one.
 """
 
 from __future__ import annotations

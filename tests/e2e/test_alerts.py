@@ -21,6 +21,7 @@ from watchpost_collector.alerting.ledger import FILE_NAME, Ledger
 from watchpost_collector.alerting.running import Alerting
 from watchpost_collector.alerting.sending import open_channels
 from watchpost_collector.alerts.rule_file import load_alerts
+from watchpost_collector.checkup.running import check_server
 from watchpost_collector.command import main
 
 
@@ -140,6 +141,8 @@ def test_a_collector_tells_what_an_earlier_run_left_and_says_what_fires(
             alerting_told = server.status()["alerting"]
             assert alerting_told["alerts"]["firing"] == 1
             assert alerting_told["deliveries"]["delivered"] == 1
+            found = {one.check: one for one in check_server(server.otlp_url, "")}["alerts"]
+            assert (found.level, found.what.startswith("pending 0, firing 1")) == ("ok", True)
     ids = [taken.headers["idempotency-key"] for taken in hook.taken]
     assert len(ids) == 2
     assert len(set(ids)) == 1
