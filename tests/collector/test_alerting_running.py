@@ -139,6 +139,19 @@ def test_a_target_that_is_away_is_told_later_in_order(tmp_path: Path) -> None:
     assert (fates["webhook", "retried"], fates["webhook", "delivered"]) == (2, 2)
 
 
+def test_a_clock_that_is_put_back_stops_neither_rules_nor_messages(tmp_path: Path) -> None:
+    answers = Answers("bot")
+    with HookServer(503) as hook, Desk(tmp_path, write_file(hook.url), answers) as desk:
+        desk.round()
+        asked = answers.asked
+        desk.clock.now -= 86_400
+        desk.courier.wake()
+        hook.wait_for(2)
+        desk.round()
+    assert answers.asked == asked + 1
+    assert list_told(hook) == ["firing bot", "firing bot"]
+
+
 def test_what_cannot_be_told_is_given_up_counted_and_holds_nothing_up(tmp_path: Path) -> None:
     answers = Answers("bot")
     with HookServer(500, 500, 400) as hook, Desk(tmp_path, write_file(hook.url), answers) as desk:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from ipaddress import ip_network
+from pathlib import Path
 
 import pytest
 
@@ -103,6 +105,12 @@ def test_a_rule_that_names_nobody_has_the_contacts_of_the_file() -> None:
 def test_a_list_of_rules_is_a_file_too_and_names_whom_it_wants() -> None:
     file = read("- {name: a, kind: volume, notify: oncall}")
     assert (file.contacts, file.rules[0].notify) == ((), ("oncall",))
+
+
+def test_every_file_that_the_documents_show_can_be_read() -> None:
+    document = Path(__file__).resolve().parents[2] / "docs" / "alerts.md"
+    blocks = re.findall(r"```yaml\n(.*?)```", document.read_text(), re.DOTALL)
+    assert [len(read(block).contacts) for block in blocks] == [0, 2]
 
 
 def test_a_reference_is_looked_up_and_one_to_nothing_is_named_with_its_line() -> None:

@@ -27,6 +27,8 @@ log = logging.getLogger(__name__)
 MOST_PARCELS = 1000
 GIVE_UP_S = 6 * 3600
 _FIRST_RETRY_S, _LONGEST_RETRY_S = 5, 600
+# What a target may ask for is no longer than this.
+_LONGEST_WAIT_S = 3600
 _AT_ONCE = 4
 _FATES = ("delivered", "retried", "dropped")
 
@@ -89,7 +91,7 @@ class Courier:
         for parcel in self._ledger.read().parcels:
             heads.setdefault(parcel.lane, parcel)
         free = [parcel for lane, parcel in heads.items() if lane not in self._busy]
-        due = [parcel for parcel in free if parcel.next_at <= now]
+        due = [parcel for parcel in free if _is_due(parcel, now)]
         return due, min((parcel.next_at - now for parcel in free), default=None)
 
     def _deliver(self, parcel: Parcel) -> None:
@@ -129,7 +131,8 @@ class Courier:
             log.warning(told, *parcel.lane, failure.reason)
         wait_s = min(_FIRST_RETRY_S * 2 ** min(parcel.tries, 10), _LONGEST_RETRY_S)
         # Many who were turned away at once do not come back at once.
-        wait_s = max(int(wait_s * random.uniform(0.8, 1.2)), failure.retry_after_s)  # noqa: S311
+        wait_s = int(wait_s * random.uniform(0.8, 1.2))  # noqa: S311
+        wait_s = max(wait_s, min(failure.retry_after_s, _LONGEST_WAIT_S))
         later = replace(parcel, tries=parcel.tries + 1, next_at=now + wait_s, reason=failure.reason)
         self._ledger.note(lambda book: _replaced(book, later))
         self.tally.add(parcel.channel, "retried")
@@ -138,6 +141,11 @@ class Courier:
         log.error("%s was not told by %s: %s", *parcel.lane, reason)
         self._ledger.note(lambda book: _without(book, parcel))
         self.tally.add(parcel.channel, "dropped")
+
+
+def _is_due(parcel: Parcel, now: float) -> bool:
+    """Whether its time has come, or was set by a clock that has been put back since."""
+    return not 0 < parcel.next_at - now <= _LONGEST_WAIT_S
 
 
 def _without(book: Book, gone: Parcel) -> Book:

@@ -87,7 +87,7 @@ class Evaluator:
     def work(self) -> None:
         """One round over what is due now. OSError when its outcome cannot be written down."""
         now = int(self._clock())
-        due = [rule for rule in self.file.rules if self._due[rule.name] <= now]
+        due = [rule for rule in self.file.rules if self._is_due(rule, now)]
         reason = self._hold_off()
         answers = []
         for rule in due:
@@ -129,8 +129,11 @@ class Evaluator:
                 self._stopping.wait(_RETRY_S)
                 continue
             wait_s = min(self._due.values()) - self._clock()
-            # A clock that is set back must not keep it waiting.
             self._stopping.wait(min(max(wait_s, 1.0), self.file.every_s))
+
+    def _is_due(self, rule: Rule, now: int) -> bool:
+        """Whether its time has come, or was set by a clock that has been put back since."""
+        return not 0 < self._due[rule.name] - now <= max(self.file.every_s, _SLOW_EVERY_S)
 
     def _judge(self, rule: Rule, reason: str, now: int) -> _Answer:
         if reason:

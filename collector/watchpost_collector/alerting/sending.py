@@ -36,7 +36,6 @@ from watchpost_collector.alerts.contact import (
 # Together less than the patience of a server that is to end.
 _TIMEOUT_S = 8.0
 _DEADLINE_S = 12.0
-_MOST_RETRY_S = 3600
 # The message itself is refused: it would be again. Any other refusal may be cured meanwhile.
 _REFUSED_STATUS = (400, 413, 414, 415, 422)
 _REFUSED_CODE = (552, 554)
@@ -160,7 +159,7 @@ def _exchange(
 
 
 def _read_retry(text: str) -> int:
-    return min(int(text), _MOST_RETRY_S) if text.isascii() and text.isdigit() else 0
+    return int(text[:9]) if text.isascii() and text.isdigit() else 0
 
 
 @dataclass(frozen=True, slots=True)
