@@ -23,29 +23,30 @@ GROUP BY provider, model
 ORDER BY provider IN (SELECT DISTINCT toString(provider) FROM watchpost.usage_daily) DESC,
   provider, model
 LIMIT 5000"""  # noqa: S608
-# `around` are all calls of the project, whichever of them are chosen: what is known of its models
-# and tokenizers. `sums` are the chosen ones.
+# Models and ratios are of all calls of the project, `sums` of those that are chosen.
+_OF_PROJECT = (
+    f"{IN_RANGE} AND $__conditionalAll(project IN (${{project:singlequote}}), $project)"
+    " AND operation != 'embeddings'"
+)
 _ALL = "plain + s.read + s.written + said"
 COMPARED = f"""
-WITH around AS (
-  SELECT hour AS cell, toString(provider) AS provider, lower(model) AS model,
-    {_FAMILY.format("lower(model)")} AS family, prompt_name, prompt_version,
-    toFloat64(sum(u.calls)) AS n, toFloat64(sum(u.input_tokens)) AS whole_in
-  FROM watchpost.usage_rolled AS u
-  WHERE {IN_RANGE} AND $__conditionalAll(project IN (${{project:singlequote}}), $project)
-    AND operation != 'embeddings'
-  GROUP BY ALL
-), met AS (
-  SELECT cell, prompt_name, prompt_version, family, sum(t.n) AS n,
-    sum(t.whole_in) / sum(t.n) AS long
-  FROM around AS t WHERE prompt_name != '' AND t.whole_in > 0
-  GROUP BY ALL
+WITH met AS (
+  SELECT groupArray((family, n, long)) AS families FROM (
+    SELECT cityHash64(hour, prompt_name, prompt_version) AS cell,
+      {_FAMILY.format("lower(model)")} AS family, toFloat64(sum(u.calls)) AS n,
+      toFloat64(sum(u.input_tokens)) / n AS long
+    FROM watchpost.usage_rolled AS u
+    WHERE {_OF_PROJECT} AND prompt_name != ''
+    GROUP BY cell, family
+    HAVING long > 0
+  )
+  GROUP BY cell
+  HAVING length(families) > 1
 ), ratios AS (
-  SELECT a.family AS from_family, b.family AS to_family,
-    quantileExactWeighted(0.5)(b.long / a.long, toUInt64(least(a.n, b.n))) AS ratio
-  FROM met AS a JOIN met AS b
-    ON a.cell = b.cell AND a.prompt_name = b.prompt_name AND a.prompt_version = b.prompt_version
-  WHERE a.family != b.family
+  SELECT one.1 AS from_family, two.1 AS to_family,
+    quantileExactWeighted(0.5)(two.3 / one.3, toUInt64(least(one.2, two.2))) AS ratio
+  FROM (SELECT families, arrayJoin(families) AS one FROM met) ARRAY JOIN families AS two
+  WHERE from_family != to_family
   GROUP BY from_family, to_family
 ), sums AS (
   SELECT {_FAMILY.format("lower(model)")} AS family,
@@ -60,7 +61,9 @@ WITH around AS (
     argMax((toFloat64(input), toFloat64(output), toFloat64(cache_read), toFloat64(cache_write)),
       (own, valid_from)) AS rates
   FROM watchpost.prices_in_force
-  WHERE {_LISTED} AND ((provider, model) IN (SELECT provider, model FROM around)
+  WHERE {_LISTED} AND ((provider, model) IN (
+      SELECT DISTINCT toString(provider), lower(model) FROM watchpost.usage_rolled
+      WHERE {_OF_PROJECT})
     OR concat(provider, ' ', model) = ${{other:singlequote}})
   GROUP BY provider, model
 )

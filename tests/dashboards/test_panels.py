@@ -108,6 +108,18 @@ def test_every_measure_is_the_same_from_rows_from_hours_and_from_days(
         assert rolled == pytest.approx([told, told], rel=near), name
 
 
+@pytest.mark.parametrize(
+    ("order", "column"), [("newest", "time"), ("slowest", "duration_ms"), ("dearest", "usd")]
+)
+def test_calls_are_listed_in_the_order_chosen(order: str, column: str, ask: Ask) -> None:
+    [panel] = [panel for sheet, panel in PANELS if (sheet.name, panel.title) == ("traces", "Calls")]
+    listed = [value for value in ask(panel.sql, LONG, order=[order]).column(column) if value]
+    assert listed == sorted(listed, reverse=True)
+    assert len(listed) > 40
+    failed = ask(panel.sql, LONG, order=[order], status=["error"], service=["dashboard-shop"])
+    assert failed.column("outcome") == ["RateLimitError"] * 6
+
+
 def find_trace(ask: Ask) -> str:
     [[trace]] = ask(
         "SELECT trace_id FROM watchpost.verdicts WHERE tripped AND $__timeFilter(start)"
