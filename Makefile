@@ -2,9 +2,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-# grafana-client brings urllib3-future, whose wheel would take the place of urllib3 for everybody.
-PIP := URLLIB3_NO_OVERRIDE=1 PIP_NO_BINARY=urllib3-future \
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 # What the demo needs, and what the tests need beside it: every provider's client, linters, Chromium's driver.
 SERVER := $(VENV)/.server
 STAMP := $(VENV)/.installed

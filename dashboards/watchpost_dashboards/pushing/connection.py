@@ -51,7 +51,7 @@ def connect(url: str, token: str) -> Iterator[Any]:
     try:
         from grafana_client.api import GrafanaApi
         from grafana_client.client import GrafanaException
-        from niquests.exceptions import RequestException
+        from requests import RequestException
     except ModuleNotFoundError as error:
         raise MissingExtra("grafana", f"pushing to Grafana (it needs {error.name})") from error
     # The client puts its own path behind what it is given.
