@@ -84,7 +84,8 @@ def test_traffic_that_halves_and_halves_again_is_told_and_weekends_are_not(
     ]
     write_hours(embedded_store, "dip", *weeks, Hours(6 * 168, 1, calls=15, service="weekly"))
     text = "kind: volume\n  direction: down"
-    fired = evaluate("dip", text, *range(4 * WEEK_H + 12, 6 * WEEK_H + 2, 5), 6 * WEEK_H + 1)
+    # Not the first one either, of which nothing is known yet.
+    fired = evaluate("dip", text, *range(20, 6 * WEEK_H + 2, 5), 6 * WEEK_H + 1)
     assert [one.at for one in fired] == [moment(6 * WEEK_H + 1)]
 
 

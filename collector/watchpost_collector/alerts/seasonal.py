@@ -3,9 +3,11 @@
 An hour is compared with the same hours of the weeks before and their neighbours, once there are
 four weeks, else with the same hour of the days before. Expected is their median, its scale the
 median absolute deviation of the logarithms (Hampel 1974; Leys et al. 2013), never less than chance
-alone makes of so few calls. A value is unusual only if it lies beyond the median by so many scales,
-by a factor worth a message, and beyond all but one of the hours it is compared with. A level that
-has lasted for days moves what is expected. It knows the rollup of calls.
+alone makes of so few calls. A value is unusual only if it lies beyond the median by so many scales
+(a rise's are laid off on the cube root: Wilson and Hilferty 1931), by a factor worth a message, and
+beyond all but one of the hours it is compared with; and by that factor beyond the same hours of the
+weeks before, however few they are. A level that has lasted for days moves what is expected. It
+knows the rollup of calls.
 """
 
 from __future__ import annotations

@@ -27,6 +27,8 @@ seasons as (
         arraySort(season.1) as sorted,
         arrayReduce('quantileExactInclusive(0.5)', sorted) as middle,
         arrayReduce('quantileExactInclusive(0.5)', season.2) as usual_calls,
+        -- What is so every week is usual, though there are few weeks yet.
+        if(length(weeks) >= 3, arrayReduce('quantileExactInclusive(0.5)', weeks.1), null) as of_week,
         -- On the logarithm, where costs and times are even; nothing counts as a twentieth.
         1.4826 * arrayReduce('quantileExactInclusive(0.5)',
             arrayMap(s -> if(middle > 0, abs(log(greatest(s / middle, 0.05))), 0), sorted)) as spread,
@@ -43,8 +45,9 @@ judged as (
         greatest(middle * greatest(level, 1), woken) as high_middle, middle * least(level, 1) as low_middle,
         greatest(spread, {noise:Float64} * sqrt(1 / greatest($counted, 1)))
             * sqrt(1 + 1.57 / compared) as scale,
-        greatest(high_middle * greatest({factor:Float64}, exp({scales:Float64} * scale)), sorted[length(sorted) - 1]) as high,
-        least(low_middle / greatest({factor:Float64}, exp({scales:Float64} * scale)), sorted[2]) as low,
+        -- Up on the cube root, where totals of few calls are even; on the logarithm no rise of theirs is beyond chance.
+        greatest(high_middle * greatest({factor:Float64}, pow(1 + {scales:Float64} * scale / 3, 3)), sorted[length(sorted) - 1], ifNull(of_week, 0) * {factor:Float64}) as high,
+        least(low_middle / greatest({factor:Float64}, exp({scales:Float64} * scale)), sorted[2], ifNull(of_week, 0) / {factor:Float64}) as low,
         usual_calls, $above as above
     from seasons
 )
