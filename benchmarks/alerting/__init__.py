@@ -1,0 +1,1 @@
+"""What `alerts.py` is made of: the traffic it simulates and how it counts alarms."""
