@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
 import anthropic
@@ -15,8 +16,9 @@ from watchpost.screening.policy import find_guard
 from watchpost_collector.demo.assistant import ROUTER, WRITER, Assistant, RefusalGuard
 from watchpost_collector.demo.in_process import ShiftedClock, build_clients
 from watchpost_collector.demo.models import StandInModels
-from watchpost_collector.demo.plot import PASTING_CUSTOMER, plan_history, plan_live
+from watchpost_collector.demo.plot import PASTED_AN_HOUR, PASTING_CUSTOMER, plan_traffic
 from watchpost_collector.demo.tickets import make_tickets
+from watchpost_collector.demo.traffic import BackdatedClock
 from watchpost_guards import pii
 
 NOW = datetime(2026, 11, 20, 16, tzinfo=UTC)
@@ -51,19 +53,37 @@ def test_tickets_carry_personal_data_and_now_and_then_a_secret():
     assert 1 <= found["secrets"] < 20
 
 
-def test_history_covers_its_days_busier_by_day_and_on_weekdays():
-    moments = list(plan_history(NOW, 14, 4000))
+@pytest.fixture(scope="module")
+def moments():
+    return list(plan_traffic(NOW, 14, 4000))
+
+
+def test_traffic_covers_its_days_busier_by_day_and_on_weekdays(moments):
     assert 3400 < len(moments) < 4600
     assert moments[0].at >= NOW - timedelta(days=14, hours=1)
     assert moments[-1].at < NOW
-    hours = Counter(moment.at.hour for moment in moments)
-    assert hours[14] > 3 * hours[2]
-    days = Counter(moment.at.weekday() >= 5 for moment in moments)
+    assert moments == sorted(moments, key=lambda moment: moment.at)
+    usual = [moment for moment in moments if moment.ticket.customer != PASTING_CUSTOMER]
+    hours = Counter(moment.at.hour for moment in usual)
+    assert hours[15] > 3 * hours[2]
+    days = Counter(moment.at.weekday() >= 5 for moment in usual)
     assert days[False] / 10 > 1.5 * days[True] / 4
 
 
-def test_prompt_versions_follow_each_other_and_the_last_is_rolled_out_to_half():
-    moments = list(plan_history(NOW, 14, 4000))
+def test_the_shop_is_busiest_in_the_hour_of_the_demo():
+    night = NOW.replace(hour=3, minute=30)
+    planned = [moment.at for moment in plan_traffic(night, 7, 2000)]
+    hours = Counter(at.hour for at in planned)
+    assert hours[3] > 3 * hours[15]
+    # Of the hour that runs there is the part that is over.
+    last, running = (
+        sum(begin <= at < begin + timedelta(hours=1) for at in planned)
+        for begin in (night.replace(hour=2, minute=0), night.replace(minute=0))
+    )
+    assert 0.2 < running / last < 0.8
+
+
+def test_prompt_versions_follow_each_other_and_the_last_is_rolled_out_to_half(moments):
     first = {v: min(m.at for m in moments if m.version == v) for v in ("v1", "v2", "v3")}
     assert first["v1"] < first["v2"] < first["v3"]
     latest = Counter(m.version for m in moments if m.at >= first["v3"])
@@ -71,13 +91,22 @@ def test_prompt_versions_follow_each_other_and_the_last_is_rolled_out_to_half():
     assert 0.7 < latest["v2"] / latest["v3"] < 1.4
 
 
-def test_some_live_tickets_come_with_their_whole_thread_from_one_customer():
-    planned = plan_live(300)
-    pasted = [ticket for ticket, _ in planned if ticket.customer == PASTING_CUSTOMER]
-    usual = [ticket for ticket, _ in planned if ticket.customer != PASTING_CUSTOMER]
-    assert len(pasted) > 10
-    assert min(len(ticket.body) for ticket in pasted) > 10 * max(len(t.body) for t in usual)
-    assert {version for _, version in planned} == {"v1", "v2", "v3"}
+def test_lately_one_customer_sends_whole_threads(moments):
+    pasted = [moment for moment in moments if moment.ticket.customer == PASTING_CUSTOMER]
+    usual = [moment.ticket for moment in moments if moment.ticket.customer != PASTING_CUSTOMER]
+    assert len(pasted) == 2 * PASTED_AN_HOUR
+    assert min(moment.at for moment in pasted) >= NOW - timedelta(hours=2)
+    longest = max(len(ticket.body) for ticket in usual)
+    assert min(len(moment.ticket.body) for moment in pasted) > 10 * longest
+
+
+def test_a_ticket_of_the_past_is_handled_then_and_takes_as_long_as_it_takes(moments):
+    clock = BackdatedClock()
+    clock.set_back(moments[0])
+    told = [clock() / 1e9 - moments[0].at.timestamp() for _ in range(2)]
+    assert 0 <= told[0] <= told[1] < 3600
+    with ThreadPoolExecutor(1) as other:
+        assert other.submit(clock).result() / 1e9 > moments[0].at.timestamp() + 3600
 
 
 def test_the_assistant_routes_looks_orders_up_and_replies(assistant, provider):

@@ -1,7 +1,7 @@
 """`watchpost demo`: a support assistant at work, and what watchpost makes of it.
 
-The shell around `demo`: starts a server of its own, lets two weeks of history and a live run go
-through the SDK, prints the report, and stays up to be looked at.
+The shell around `demo`: starts a server of its own, lets two weeks of traffic go through the SDK,
+the last of it live, prints the report, and stays up to be looked at.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 import watchpost
 from watchpost_collector.demo.history import relive_side_by_side
 from watchpost_collector.demo.own_server import OwnServer, prepare_folder
-from watchpost_collector.demo.plot import plan_history, plan_live
+from watchpost_collector.demo.plot import plan_traffic
 from watchpost_collector.demo.report import print_report
 from watchpost_collector.demo.setting import make_policy
 from watchpost_collector.demo.traffic import require_openai_key, run_live, run_real
@@ -54,7 +54,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=HISTORY_TICKETS,
         help="tickets of history, two to three calls each (default: %(default)s)",
     )
-    add("--live", type=int, help=f"tickets of the live run (default: {LIVE_TICKETS})")
+    add(
+        "--live",
+        type=int,
+        help=f"how many of the last are handled over sockets (default: {LIVE_TICKETS})",
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -71,11 +75,12 @@ def run(args: argparse.Namespace) -> int:
     with OwnServer(prepare_folder(args.data.absolute())) as server:
         console.print(f"watchpost is up at {server.page_url}", highlight=False)
         phases.end("start")
-        history = list(plan_history(now, args.days, args.history))
+        count = args.live or (REAL_TICKETS if is_real else LIVE_TICKETS)
+        moments = list(plan_traffic(now, args.days, args.history + count))
+        history, live = moments[:-count], moments[-count:]
         with _bar(f"{args.days} days of history", len(history)) as advance:
             relive_side_by_side(history, server.otlp_url, advance)
         phases.end("history")
-        live = plan_live(args.live or (REAL_TICKETS if is_real else LIVE_TICKETS))
         with _bar("live tickets", len(live)) as advance:
             (run_real if is_real else run_live)(live, server.otlp_url, advance)
         phases.end("live run")

@@ -43,6 +43,8 @@ ROUTING = (
     "settle it, false if a person must decide)."
 )
 SUMMARY = "You summarise support threads in two sentences for a colleague who takes over."
+# A ticket's opening says where it belongs.
+ROUTED_CHARACTERS = 300
 
 ORDER_TOOL = {
     "type": "function",
@@ -99,7 +101,7 @@ class Assistant:
             model=ROUTER,
             max_tokens=100,
             system=ROUTING,
-            messages=[{"role": "user", "content": ticket.body}],
+            messages=[{"role": "user", "content": ticket.body[:ROUTED_CHARACTERS]}],
         )
         said = "".join(block.text for block in reply.content if block.type == "text")
         return bool(json.loads(said).get("solvable"))
