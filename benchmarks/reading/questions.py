@@ -7,7 +7,6 @@ not know how time is taken.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -17,11 +16,15 @@ from watchpost_collector.page import queries, trace
 from watchpost_collector.page.filters import RANGES, Filters, Window, bind, choose_window
 from watchpost_collector.page.reading import choose_query
 from watchpost_collector.page.trace_list import read_page
-from watchpost_dashboards.panels import OVERVIEW, VARIABLES
+from watchpost_dashboards.drawing import MOST_POINTS
+from watchpost_dashboards.macros import View, expand
+from watchpost_dashboards.provisioned import SHEETS
 
 PROJECT = "shop"
-FAST_MS, ALL_MS = 150, 2000
-DAY_MS = 86_400_000
+FAST_MS, PANEL_MS, ALL_MS = 150, 500, 2000
+DAY_S, DAY_MS = 86_400, 86_400_000
+# What stands above a dashboard's panels when nobody has chosen anything.
+CHOSEN = {"key": ["plan"], "budget": ["5000"], "status": ["any"], "order": ["newest"]}
 
 COST_BY_MODEL = """
 select hour, model, sum(u.cost) as usd from watchpost.usage_hourly as u
@@ -132,26 +135,16 @@ def _list_page(extent: tuple[int, int]) -> Iterator[Question]:
 
 def _list_panels(last_s: int) -> Iterator[Question]:
     for label, days in (("24 hours", 1), ("7 days", 7), ("30 days", 30)):
-        group = f"Grafana, {label}"
-        for panel in OVERVIEW:
-            sql = expand_macros(panel.sql, last_s - days * 86_400, last_s)
-            yield Question(group, panel.title, partial(_ask, sql, {}), FAST_MS)
-    for name, sql in VARIABLES.items():
+        view = View(last_s - days * DAY_S, last_s, max(days * DAY_S // MOST_POINTS, 60), CHOSEN)
+        for sheet in SHEETS:
+            target = FAST_MS if sheet.name == "overview" else PANEL_MS
+            for panel in sheet.panels:
+                ask = partial(_ask, expand(panel.sql, view), {})
+                yield Question(f"Grafana, {sheet.name}, {label}", panel.title, ask, target)
+    listed = {one.name: one for sheet in SHEETS for one in sheet.variables if one.kind == "query"}
+    for name, variable in listed.items():
+        sql = expand(variable.source, View(last_s - DAY_S, last_s))
         yield Question("Grafana, variables", name, partial(_ask, sql, {}), FAST_MS)
-
-
-def expand_macros(sql: str, since_s: int, until_s: int) -> str:
-    """A panel's SQL as the ClickHouse plugin sends it when nothing is chosen."""
-    sql = re.sub(r"\$__conditionalAll\((.*?\)), \$\w+\)", "1=1", sql)
-    sql = re.sub(r"\$__timeFilter\((\w+)\)", r"\1 >= $__fromTime AND \1 <= $__toTime", sql)
-    step_s = max((until_s - since_s) // 1000, 1)
-    sql = re.sub(
-        r"\$__timeInterval\((\w+)\)",
-        rf"toStartOfInterval(toDateTime(\1), INTERVAL {step_s} second)",
-        sql,
-    )
-    sql = sql.replace("$__fromTime", f"toDateTime({since_s})")
-    return sql.replace("$__toTime", f"toDateTime({until_s})")
 
 
 def _window(filters: Filters, extent: tuple[int, int]) -> Window:
