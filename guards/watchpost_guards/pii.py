@@ -48,6 +48,8 @@ _FEWEST_WORDS = 2
 # What stands between parts of a finding of which a pattern took one.
 _SEAMS = " \t\r\n,;:.()<>-"
 _STRETCH, _OVERLAP = 1000, 100
+# What stands where something was hidden already is no name, however much it looks like one.
+_PLACEHOLDER = re.compile(r"\[[A-Z][A-Z0-9_ ]{2,40}\]")
 
 
 def create(learned: Sequence[str] | None = None) -> Guard:
@@ -159,7 +161,9 @@ class LearnedPiiGuard:
         began = time.perf_counter()
         told = self.by_form.find(question.text)
         learned = self._find_learned(question.text)
-        return _settle(self, [*told, *_uncover(question.text, learned, told)], began)
+        hidden = [place.span() for place in _PLACEHOLDER.finditer(question.text)]
+        taken = [*((finding.start, finding.end) for finding in told), *hidden]
+        return _settle(self, [*told, *_uncover(question.text, learned, taken)], began)
 
     def _find_learned(self, text: str) -> Iterator[Finding]:
         # A word alone has no context to tell it by, and is an identifier of some program mostly.
@@ -233,9 +237,11 @@ def _without_shadows(findings: list[Finding], length: int) -> list[Finding]:
     return kept
 
 
-def _uncover(text: str, learned: Iterator[Finding], told: list[Finding]) -> Iterator[Finding]:
-    """What is left of learned findings outside those that patterns found."""
-    borders = sorted((finding.start, finding.end) for finding in told)
+def _uncover(
+    text: str, learned: Iterator[Finding], taken: list[tuple[int, int]]
+) -> Iterator[Finding]:
+    """What is left of learned findings outside the places that are taken."""
+    borders = sorted(taken)
     for finding in learned:
         start = finding.start
         for first, last in (*borders, (finding.end, finding.end)):
