@@ -76,7 +76,8 @@ def test_every_model_and_prompt_version_is_printed_with_its_own_sums(demo):
         "SELECT prompt_name, prompt_version, toString(count()) FROM watchpost.generations "
         "GROUP BY 1, 2",
     )
-    assert {"v1", "v2", "v3"} <= {version for name, version, _ in versions if name == "reply"}
+    # The first version is from before these days.
+    assert {version for name, version, _ in versions if name == "reply"} == {"v2", "v3"}
     for name, version, calls in versions:
         assert re.search(rf"^{name} +{version} +{int(calls):,} ", text, re.MULTILINE)
 
