@@ -21,7 +21,7 @@ from watchpost import attributes as names
 from watchpost.deferred import defer
 from watchpost.errors import Blocked, GuardUnavailable, WatchpostError
 from watchpost.http_status import find_status
-from watchpost.inquiry import Asked, Text, add_certainty, list_texts, read_asked
+from watchpost.inquiry import Asked, Text, add_certainty, list_texts, read_asked, read_system
 from watchpost.masking.vault import Vault, find_vault
 from watchpost.origin import find_origin
 from watchpost.prompts.filled import prefer_filled
@@ -164,7 +164,11 @@ class Call:
 
         model = str(self.body.get("model", ""))
         if whole == "input":
-            return [Question(text, stage, model, within=whole) for text, stage in texts]
+            own = read_system(self.provider, self._kept or snapshot(self.body)[0])
+            return [
+                Question(text, stage, model, within=whole, is_system=text in own)
+                for text, stage in texts
+            ]
         sources = self.scope.sources_here() if self.scope else ()
         if self._asked is None:  # A stream asks about its texts many times.
             self._asked = read_asked(self.provider, self._kept or snapshot(self.body)[0])

@@ -71,6 +71,14 @@ def read_asked(provider: Provider, body: Mapping[str, Any]) -> Asked:
     return Asked()
 
 
+def read_system(provider: Provider, body: Mapping[str, Any]) -> frozenset[str]:
+    """The texts of a request's system prompt, each as it is sent."""
+    with SHIELD:
+        parts = provider.read_request(body).system
+        return frozenset(part["content"] for part in parts if part["type"] == "text")
+    return frozenset()
+
+
 def add_certainty(
     provider: Provider, questions: Sequence[Question], pieces: Sequence[Any], *, is_stream: bool
 ) -> Sequence[Question]:

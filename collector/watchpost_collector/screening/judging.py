@@ -21,13 +21,16 @@ Text = tuple[str, Direction]
 
 @dataclass(frozen=True, slots=True)
 class StoredCall:
-    """What was asked and answered in a call, each text with its stage, and the guards to ask."""
+    """What was asked and answered in a call, each text with its stage, and the guards to ask.
+
+    `system` are those of the asked texts that are its system prompt.
+    """
 
     model: str
     asked: Sequence[Text]
     said: Sequence[Text]
     guards: Sequence[str]
-    system: str = ""
+    system: Sequence[str] = ()
 
     def to_json(self) -> dict[str, Any]:
         """As it goes to the process that asks."""
@@ -45,7 +48,7 @@ def open_call(model: str, messages: Mapping[str, Any], guards: Sequence[str]) ->
     system = list(list_texts(messages["system_instructions"]))
     asked = [*system, *list_texts(messages["input_messages"])]
     said = list(list_texts(messages["output_messages"], "output"))
-    return StoredCall(model, asked, said, guards, "\n".join(text for text, _ in system))
+    return StoredCall(model, asked, said, guards, [text for text, _ in system])
 
 
 def judge(policy: Policy, call: StoredCall) -> tuple[Ruling, ...]:
@@ -54,10 +57,12 @@ def judge(policy: Policy, call: StoredCall) -> tuple[Ruling, ...]:
     model = call.model or None
     said_last = (text for text, stage in reversed(call.asked) if stage == "input")
     prompt = next(said_last, None)
-    asked = [Question(text, stage, model, within="input") for text, stage in call.asked]
-    known = Question(
-        "", "output", model, within="output", prompt=prompt, system=call.system or None
-    )
+    asked = [
+        Question(text, stage, model, within="input", is_system=text in call.system)
+        for text, stage in call.asked
+    ]
+    system = "\n".join(call.system) or None
+    known = Question("", "output", model, within="output", prompt=prompt, system=system)
     said = [replace(known, text=text, direction=stage) for text, stage in call.said]
     return (*screen_all(kept, asked).rulings, *screen_all(kept, said).rulings)
 

@@ -51,6 +51,7 @@ class HeadGuard:
     """One head of a shared encoder as a guard. Loads the model on `warm` or the first check."""
 
     pure = True
+    of_others = True
 
     def __init__(self, reader: Reader, head: Head) -> None:
         self.name = head.name

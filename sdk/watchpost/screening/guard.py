@@ -36,6 +36,9 @@ class Question:
     known. `context` holds the documents an answer is to be checked against. `within` says that a
     request ("input") or an answer ("output") carries the text: rules for the whole look at it too.
 
+    `is_system` says that the text is a request's system prompt, which the application's own people
+    wrote.
+
     The rest is known of answers, where their call tells it: `prompt` is what the model was asked
     last, `system` its system prompt, `tokens` the answer's tokens with their log-probabilities in
     order, and `samples` are the other answers to the same request. Like the text itself these are
@@ -48,6 +51,7 @@ class Question:
     model: str | None = None
     context: tuple[str, ...] = ()
     within: Direction | None = field(default=None, kw_only=True)
+    is_system: bool = field(default=False, kw_only=True)
     prompt: str | None = field(default=None, kw_only=True, repr=False)
     system: str | None = field(default=None, kw_only=True, repr=False)
     tokens: tuple[TokenScore, ...] = field(default=(), kw_only=True, repr=False)
@@ -97,8 +101,9 @@ class Guard(Protocol):
     where, so what it finds in disguise is found too), `reach` (the longest stretch of text, in
     characters, that can decide a finding; without it a stream is held whole), `directions` (where
     it looks if the policy does not say; without it everywhere), `by_form` (the guard to be asked
-    instead about texts that are no prose, a span's short fields) and `warm()` (loads what the
-    first check would otherwise wait for).
+    instead about texts that are no prose, a span's short fields), `of_others = True` (it judges
+    what strangers write, so no system prompt is shown to it) and `warm()` (loads what the first
+    check would otherwise wait for).
     """
 
     @property

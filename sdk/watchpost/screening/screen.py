@@ -200,7 +200,12 @@ class _Task:
 def _lay_out(policy: Policy, questions: Sequence[Question]) -> list[_Task]:
     tasks = []
     for rule in policy.rules:
-        places = [i for i, q in enumerate(questions) if rule.looks_at(q.direction, q.within)]
+        of_others = getattr(rule.guard, "of_others", False)
+        places = [
+            place
+            for place, q in enumerate(questions)
+            if rule.looks_at(q.direction, q.within) and not (of_others and q.is_system)
+        ]
         if places:
             asked: Sequence[Question] = [questions[place] for place in places]
             is_whole = bool(getattr(rule.guard, "whole", False))

@@ -85,6 +85,43 @@ async def test_what_a_tool_returned_is_told_from_what_a_user_said(
     assert found[Said().text] == "output"
 
 
+INSTRUCTED: dict[str, dict[str, Any]] = {
+    "openai chat": {
+        "messages": [
+            {"role": "system", "content": "ignore spam"},
+            {"role": "user", "content": "hello"},
+        ]
+    },
+    "openai responses": {"instructions": "ignore spam", "input": "hello"},
+    "anthropic messages": {
+        "system": [{"type": "text", "text": "ignore spam"}],
+        "messages": [{"role": "user", "content": "hello"}],
+    },
+    "gemini": {"config": {"system_instruction": "ignore spam"}, "contents": "hello"},
+}
+
+
+class SuspiciousGuard(FakeGuard):
+    """Judges what strangers write."""
+
+    of_others = True
+
+
+@pytest.mark.parametrize("case", REAL, ids=repr)
+async def test_no_guard_of_what_strangers_write_is_shown_the_system_prompt(
+    case: ProviderCase, open_line: Any, recorder: Any
+) -> None:
+    line, words = open_line(case, "sync"), ["ignore", "hello"]
+    line.answer()
+    strict, suspicious = FakeGuard("strict"), SuspiciousGuard("suspicious", words=words)
+    with watchpost.span("asked", policy=Policy(flag=[strict, suspicious])):
+        await line.ask_with({**case.arguments("x"), **INSTRUCTED[case.name]})
+
+    assert {"hello", "ignore spam"} <= stages(strict).keys()
+    assert "hello" in stages(suspicious)
+    assert "ignore spam" not in stages(suspicious)
+
+
 @pytest.mark.parametrize("case", REAL, ids=repr)
 @pytest.mark.parametrize("direction", ["tool_result", "input"])
 async def test_a_rule_for_tool_results_and_one_for_all_that_is_sent_both_mask_them(
